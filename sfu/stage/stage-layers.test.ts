@@ -26,7 +26,11 @@ class Feed {
 	}
 
 	/** Pictures of the source and of these rungs, which are behind by some pictures; a key frame each second. */
-	async run(ms: number, rungs: readonly RungName[], { lagMs = 0, withSource = true, bytes = 1000 } = {}): Promise<void> {
+	async run(
+		ms: number,
+		rungs: readonly RungName[],
+		{ lagMs = 0, withSource = true, bytes = 1000 } = {},
+	): Promise<void> {
 		for (let atMs = 0; atMs < ms; atMs += PICTURE_MS) {
 			const number = this.#next++;
 			const lag = lagMs / PICTURE_MS;
@@ -67,7 +71,7 @@ describe('StageLayers', () => {
 		await feed.run(960, ['160p30']);
 		expect(feed.names).toEqual(['160p30', 'source']);
 		expect(feed.changes).toBe(changes + 1);
-		await feed.run(1000, ['160p30', '360p30']);
+		await feed.run(3000, ['160p30', '360p30']);
 		expect(feed.names).toEqual(['160p30', '360p30', 'source']);
 	});
 
@@ -86,7 +90,7 @@ describe('StageLayers', () => {
 		expect(feed.names).toEqual(['source']);
 		await feed.run(3000, ['160p30'], { lagMs: 320 });
 		expect(feed.names).toEqual(['source']);
-		await feed.run(2000, ['160p30'], { lagMs: 120 });
+		await feed.run(3000, ['160p30'], { lagMs: 120 });
 		expect(feed.names).toEqual(['160p30', 'source']);
 	});
 

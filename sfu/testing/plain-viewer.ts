@@ -78,7 +78,7 @@ export class PlainViewer implements AsyncDisposable {
 	}
 }
 
-/** As WHEP viewers': without feedback about bandwidth, so that mediasoup sends the preferred layer whatever it costs. */
+/** As WHEP viewers': without feedback about bandwidth, so that mediasoup sends the preferred layer at any cost. */
 function capabilities({ rtpCapabilities: { codecs, headerExtensions } }: Router): RtpCapabilities {
 	return {
 		codecs: codecs!.map((codec) => ({

@@ -1,7 +1,7 @@
 /** Tests of the rules by which a viewer's layer follows their line, on evidence as a line gives it. */
 import { describe, expect, it } from 'vitest';
 import type { OnAirLayer } from '../stage/stage-layers.ts';
-import { LayerSelector, type LineReading, type SelectorAction } from './layer-selector.ts';
+import { LayerSelector, type SelectorAction } from './layer-selector.ts';
 import { lineLimits } from './line-limits.ts';
 
 const layer = (name: OnAirLayer['name'], spatialLayer: number, rateBps: number, heightPixels: number): OnAirLayer => ({
@@ -46,7 +46,7 @@ class Viewer {
 	}
 
 	/** Seconds without resends; ends at the first action other than new limits. */
-	quiet(seconds: number, reading: Partial<LineReading> = {}): SelectorAction[] {
+	quiet(seconds: number, reading: Partial<Parameters<LayerSelector['read']>[1]> = {}): SelectorAction[] {
 		for (let second = 0; second < seconds; second++) {
 			this.nowMs += 1000;
 			this.#perform(this.selector.drained(this.nowMs));

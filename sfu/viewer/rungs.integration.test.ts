@@ -54,29 +54,32 @@ describe('the layers of a stage', () => {
 		['of the home router', DEFAULT_PAYLOAD_TYPES, 0],
 		['behind a pipe', OTHER_PAYLOAD_TYPES, 0],
 		['behind a pipe to another worker', DEFAULT_PAYLOAD_TYPES, 1],
-	])('a viewer %s begins with a rung’s GOP, goes to the source, and to rungs and back', async (_where, types, other) => {
-		const { stage, home } = broadcastRouter;
-		const worker = other === 0 ? home : bench.sfu.pool.workers.find((entry) => entry !== home)!;
-		const viewerRouter = await broadcastRouter.acquireViewerRouter(types, worker);
-		// The far end of a new pipe knows capture times after some seconds.
-		await sleep(systemClock, worker === home && types === DEFAULT_PAYLOAD_TYPES ? 1500 : 3500);
-		expect(stage.video.layers.onAir.map(({ name }) => name)).toEqual(['160p30', '360p30', '480p30', 'source']);
-		await waitUntil(() => feed.next % GOP_PICTURES === 10, 'the middle of a GOP');
-		await using viewer = await openViewer(viewerRouter);
-		const shown: (number | undefined)[] = [];
-		viewer.consumer.on('layerschange', (layers) => shown.push(layers?.spatialLayer));
-		const keyFrame = feed.newestKeyFrame;
-		await viewer.join(stage, { first: 1, wanted: () => stage.liveSpatialLayer });
-		await waitUntil(() => shown.at(-1) === stage.liveSpatialLayer, 'the source', 3000);
-		expect(pictureNumbers(viewer.packets)[0]).toBe(keyFrame);
-		expect(shown.slice(0, -1).every((layer) => layer! > stage.liveSpatialLayer)).toBe(true);
-		for (const spatialLayer of [1, 0, 2, stage.liveSpatialLayer]) {
-			await viewer.consumer.setPreferredLayers({ spatialLayer });
-			await waitUntil(() => shown.at(-1) === spatialLayer, `layer ${spatialLayer}`, 3000);
-		}
-		await sleep(systemClock, 200);
-		expectSmooth(viewer);
-	});
+	])(
+		'a viewer %s begins with a rung’s GOP, goes to the source, and to rungs and back',
+		async (_where, types, other) => {
+			const { stage, home } = broadcastRouter;
+			const worker = other === 0 ? home : bench.sfu.pool.workers.find((entry) => entry !== home)!;
+			const viewerRouter = await broadcastRouter.acquireViewerRouter(types, worker);
+			// The far end of a new pipe knows capture times after some seconds.
+			await sleep(systemClock, worker === home && types === DEFAULT_PAYLOAD_TYPES ? 1500 : 3500);
+			expect(stage.video.layers.onAir.map(({ name }) => name)).toEqual(['160p30', '360p30', '480p30', 'source']);
+			await waitUntil(() => feed.next % GOP_PICTURES === 10, 'the middle of a GOP');
+			await using viewer = await openViewer(viewerRouter);
+			const shown: (number | undefined)[] = [];
+			viewer.consumer.on('layerschange', (layers) => shown.push(layers?.spatialLayer));
+			const keyFrame = feed.newestKeyFrame;
+			await viewer.join(stage, { first: 1, wanted: () => stage.liveSpatialLayer });
+			await waitUntil(() => shown.at(-1) === stage.liveSpatialLayer, 'the source', 3000);
+			expect(pictureNumbers(viewer.packets)[0]).toBe(keyFrame);
+			expect(shown.slice(0, -1).every((layer) => layer! > stage.liveSpatialLayer)).toBe(true);
+			for (const spatialLayer of [1, 0, 2, stage.liveSpatialLayer]) {
+				await viewer.consumer.setPreferredLayers({ spatialLayer });
+				await waitUntil(() => shown.at(-1) === spatialLayer, `layer ${spatialLayer}`, 3000);
+			}
+			await sleep(systemClock, 200);
+			expectSmooth(viewer);
+		},
+	);
 
 	it('change when a rung falls silent: it is off the air within a second, and its viewers get another', async () => {
 		const { layers } = broadcastRouter.stage.video;

@@ -56,7 +56,8 @@ type Operations = {
 
 /** Watches at once. */
 export function createOperations(deps: OperationsDependencies, config: OperationsConfig): Operations {
-	const { clock, logger, sfu, registry, packager, transcoders, viewers, viewersByRung, unhandledRejections, signal } = deps;
+	const { clock, logger, sfu, registry, packager, transcoders, viewers, viewersByRung, unhandledRejections, signal } =
+		deps;
 	const drain = new Drain(clock);
 	const descriptors = new DescriptorWatch({ clock, logger });
 	const readings: MetricsReadings = {
