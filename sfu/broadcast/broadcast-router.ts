@@ -188,7 +188,7 @@ export class BroadcastRouter extends TypedEmitter<BroadcastRouterEvents> {
 			for (const producer of producers) {
 				piped.set(producer, await this.#pipe(producer, router));
 			}
-			this.stage.video.primeJoinLayers();
+			this.stage.video.primePipe();
 			logger.info({ viewerRouter: key }, 'pipe set up for its first viewer');
 			return viewerRouter(router, piped);
 		} catch (error) {

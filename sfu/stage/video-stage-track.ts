@@ -8,8 +8,12 @@ import { LiveLayer, type OwnPicture, type PublisherPacket } from './layer/live-l
 import { randomSequence } from './layer/splice.ts';
 import { SILENCE, type StagePacket, type StageStream } from './layer/stage-stream.ts';
 
-/** One leads, and the others give cohorts their bursts in turn. An idle one costs a packet every 2 s. */
-const JOIN_LAYER_COUNT = 6;
+/**
+ * A few suffice where newcomers change to the leading layer at once. They cannot for the first 3 s of a new pipe, because
+ * its far end knows capture times after three sender reports: then a crowd needs more. An idle one costs a packet every
+ * 2 s. The limit is one RTCP packet of mediasoup's, which has to hold a report of each layer: 17 of them.
+ */
+const JOIN_LAYER_COUNT = 12;
 /** Encodings of the stage's video Producer. */
 export const VIDEO_LAYER_COUNT = 1 + JOIN_LAYER_COUNT;
 /** mediasoup treats a stream with dtx as dead after 5 s of silence. */
@@ -70,12 +74,17 @@ export class VideoStageTrack {
 	}
 
 	/**
-	 * Makes the join layers known at the far end of a new pipe, for the same reason. Layers in use are skipped, since a
-	 * viewer might change to them here.
+	 * Makes the layers known at the far end of a new pipe, for the same reason. Join layers in use are skipped, since a
+	 * viewer might change to them here: their burst makes them known.
 	 */
-	primeJoinLayers(): void {
+	primePipe(): void {
 		for (const layer of this.#newcomers.idleLayers) {
 			layer.prime(this.#silence);
+		}
+		if (this.#live.newest === undefined) {
+			this.#live.prime(this.#silence);
+		} else {
+			this.#live.requestSwitchPoint();
 		}
 	}
 

@@ -6,10 +6,12 @@ import type { JoinLayer } from './join-layer.ts';
 const READY_DEADLINE_MS = 250;
 /** Time for the burst to reach a Consumer and for its report; a viewer not reached waits for a live key frame. */
 const BURST_REACHED_MS = 500;
-/** A viewer that has not reached the leading layer by then is asked again: its router did not know the layer yet. */
+/**
+ * A viewer that has not reached the leading layer by then is asked again, later each time: the far end of a new pipe lets
+ * nothing change layers for some 3 s. After the last try, 4.2 s from the first, it waits for a live key frame.
+ */
 const LEAD_RETRY_MS = 150;
-/** Beyond as many tries it waits for a live key frame where it is. */
-const MAX_LEAD_TRIES = 8;
+const MAX_LEAD_TRIES = 7;
 
 export type Newcomer = {
 	/** Where the viewer's Consumer has to be before it runs. */
@@ -173,7 +175,7 @@ export class Cohort {
 	async #moveToLeading(member: Member, leading: JoinLayer, tryCount: number): Promise<void> {
 		await member.moveTo(leading.spatialLayer);
 		leading.requestSwitchPoint();
-		this.#deps.after(LEAD_RETRY_MS, () => {
+		this.#deps.after(tryCount * LEAD_RETRY_MS, () => {
 			if (!member.holds.has(this.layer)) {
 				return;
 			}

@@ -55,6 +55,7 @@ export class LiveLayer {
 	#pictureCount = 0;
 	#keyFrameCount = 0;
 	#newest: StreamTimes | undefined;
+	#isSwitchPointDue = false;
 
 	constructor(deps: LiveLayerDependencies, options: { spatialLayer: number; timestampBase: number }) {
 		this.#deps = deps;
@@ -92,6 +93,14 @@ export class LiveLayer {
 		const sinceKeyFrameMs = this.#deps.clock.monotonicMs() - this.#keyFrameAtMs;
 		const untilMs = (this.#gopDurationMs ?? -Infinity) - sinceKeyFrameMs;
 		return untilMs > 0 ? untilMs : undefined;
+	}
+
+	/**
+	 * Makes the layer known at the far end of a new pipe, which passes nothing before a key frame: the next picture is a
+	 * switch point. A viewer who waits for a key frame here begins at it, and cannot decode it.
+	 */
+	requestSwitchPoint(): void {
+		this.#isSwitchPointDue = true;
 	}
 
 	/** Makes the layer known to mediasoup with one packet, before the first picture. */
@@ -182,7 +191,12 @@ export class LiveLayer {
 			this.#pictureCount++;
 		}
 		this.#lastHadMarker = packet.hasMarker;
-		this.#deps.stream.send(packet, packet.liveSequence);
+		if (beginsPicture && this.#isSwitchPointDue) {
+			this.#isSwitchPointDue = false;
+			this.#deps.stream.send({ ...packet, descriptor: 'switch-point' }, packet.liveSequence);
+		} else {
+			this.#deps.stream.send(packet, packet.liveSequence);
+		}
 		// A late packet of the GOP before is useless to a newcomer.
 		if (timestampTicks >= (this.#keyFrameTicks ?? Infinity)) {
 			this.#gop.add(packet);

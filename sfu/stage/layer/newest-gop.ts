@@ -12,7 +12,8 @@ const MAX_BYTES = 4 * 1024 * 1024;
 export class NewestGop {
 	#packets: KeptPacket[] = [];
 	#bytes = 0;
-	/** Numbers of the packets that are kept. */
+	/** Of its packets, kept or not. */
+	#count = 0;
 	#lowest = Infinity;
 	#highest = -Infinity;
 	#isComplete = false;
@@ -26,28 +27,27 @@ export class NewestGop {
 		return this.#packets.length;
 	}
 
-	/** True when `next` follows the newest packet, and none before it is missing. */
+	/** True when `next` follows the newest packet, and none since the key frame is missing. */
 	isWholeUpTo(next: number): boolean {
-		return this.isUsable && next === this.#highest + 1 && this.#packets.length > this.#highest - this.#lowest;
+		return next === this.#highest + 1 && this.#count > this.#highest - this.#lowest;
 	}
 
 	/** A key frame begins: drops what came before, but not its own packets that overtook its first one. */
 	begin(timestampTicks: number): void {
 		this.#packets = this.#packets.filter((packet) => packet.timestampTicks >= timestampTicks);
 		this.#bytes = this.#packets.reduce((sum, packet) => sum + packet.payload.length, 0);
-		const numbers = this.#packets.map(({ liveSequence }) => liveSequence);
-		[this.#lowest, this.#highest] = [Math.min(...numbers), Math.max(...numbers)];
+		[this.#count, this.#lowest, this.#highest] = [0, Infinity, -Infinity];
+		this.#packets.forEach((packet) => this.#countIn(packet));
 		this.#isComplete = true;
 	}
 
 	add(packet: KeptPacket): void {
+		this.#countIn(packet);
 		if (!this.#isComplete) {
 			return;
 		}
 		this.#packets.push(packet);
 		this.#bytes += packet.payload.length;
-		this.#lowest = Math.min(this.#lowest, packet.liveSequence);
-		this.#highest = Math.max(this.#highest, packet.liveSequence);
 		if (this.#packets.length > MAX_PACKETS || this.#bytes > MAX_BYTES) {
 			this.#packets = [];
 			this.#isComplete = false;
@@ -57,5 +57,11 @@ export class NewestGop {
 	/** The packets in sequence order; late ones are put in place. */
 	packets(): KeptPacket[] {
 		return this.#packets.toSorted((one, other) => one.liveSequence - other.liveSequence);
+	}
+
+	#countIn({ liveSequence }: KeptPacket): void {
+		this.#count++;
+		this.#lowest = Math.min(this.#lowest, liveSequence);
+		this.#highest = Math.max(this.#highest, liveSequence);
 	}
 }
