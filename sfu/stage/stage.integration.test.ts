@@ -228,10 +228,7 @@ describe('a newcomer', () => {
 		await feedIntoGop(feed, 5, 6);
 		for (let layer = 1; layer < stage.videoProducer.rtpParameters.encodings!.length; layer++) {
 			await waitUntil(() => feed.next % GOP_PICTURES > 3 && feed.next % GOP_PICTURES < 20, 'no key frame is near');
-			const viewer = await PlainViewer.open(
-				viewerRouter.router,
-				viewerRouter.producers.get(stage.videoProducer)!.id,
-			);
+			const viewer = await PlainViewer.open(viewerRouter.router, viewerRouter.producers.get(stage.videoProducer)!.id);
 			const newest = feed.newestKeyFrame;
 			const layers: (number | undefined)[] = [];
 			viewer.consumer.on('layerschange', (change) => layers.push(change?.spatialLayer));
