@@ -1,4 +1,6 @@
-/** Tests of many newcomers at once with a real worker: each gets the GOP so far at once, and no viewer gets another's. */
+/**
+ * Tests of many newcomers at once with a real worker: each gets the GOP so far at once, and no viewer gets another's.
+ */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import type { BroadcastRouter, ViewerRouter } from '../broadcast/broadcast-router.ts';
@@ -34,7 +36,8 @@ function expectSmooth(viewer: PlainViewer, keyFrame: number): void {
 	const steps = timestampSteps(viewer.packets);
 	expect(Math.min(...steps)).toBe(0);
 	expect(steps.filter((step) => step > 0)).toHaveLength(numbers.length - 1);
-	// The burst's pictures are 1 ms apart, and those after it a picture apart: the first step between is shorter or equal.
+	// The burst's pictures are 1 ms apart, and those after it a picture apart: the first step between is shorter or
+	// equal.
 	expect(Math.max(...steps)).toBeLessThanOrEqual(PICTURE_TICKS + 90);
 }
 

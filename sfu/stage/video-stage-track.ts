@@ -12,8 +12,8 @@ import { STAGE_LAYER_NAMES, StageLayers } from './stage-layers.ts';
 
 /**
  * A few suffice where newcomers change to the leading layer at once. They cannot for the first 3 s of a new pipe,
- * because its far end knows capture times after three sender reports: then a crowd needs more. An idle one costs a packet every
- * 2 s. The limit is one RTCP packet of mediasoup's, which has to hold a report of each layer: 17 of them.
+ * because its far end knows capture times after three sender reports: then a crowd needs more. An idle one costs a
+ * packet every 2 s. The limit is one RTCP packet of mediasoup's, which has to hold a report of each layer: 17 of them.
  */
 const JOIN_LAYER_COUNT = 11;
 /** Encodings of the stage's video Producer. */
