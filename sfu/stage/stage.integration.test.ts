@@ -402,13 +402,9 @@ describe('closing', () => {
 	it('ignores media that comes after it has closed', async () => {
 		const { stage } = broadcastRouter;
 		await broadcastRouter.close('broadcast-ended');
-		stage.video.writePicture({
-			payloads: picturePayloads(0, true),
-			isKeyFrame: true,
-			timelineTicks: 0,
-			captureTimeMs: 0,
-		});
-		stage.audio.writeFrame({ bytes: Uint8Array.of(0xfc), timelineTicks: 0, captureTimeMs: 0 });
-		expect(stage.link.sendErrorCount).toBe(0);
+		const picture = { payloads: picturePayloads(0, true), isKeyFrame: true, timelineTicks: 0, captureTimeMs: 0 };
+		const sound = { bytes: Uint8Array.of(0xfc), timelineTicks: 0, captureTimeMs: 0 };
+		expect(() => stage.video.writePicture(picture)).not.toThrow();
+		expect(() => stage.audio.writeFrame(sound)).not.toThrow();
 	});
 });
