@@ -32,12 +32,15 @@ async function openViewer({ router, producers }: ViewerRouter): Promise<PlainVie
 	return PlainViewer.open(router, producers.get(broadcastRouter.stage.videoProducer)!.id);
 }
 
-/** Each picture once and in order, also where the layer changes. */
+/** Every picture in order. Where the layer changes to one that is sent a little later, a key frame comes in both. */
 function expectSmooth(viewer: PlainViewer): void {
 	const numbers = pictureNumbers(viewer.packets);
-	expect(numbers).toEqual(numbers.map((_, index) => numbers[0]! + index));
+	const steps = numbers.slice(1).map((number, index) => number - numbers[index]!);
+	expect(new Set(steps).isSubsetOf(new Set([0, 1]))).toBe(true);
+	expect(steps.filter((step) => step === 0).length).toBeLessThanOrEqual(4);
 	expect(new Set(sequenceSteps(viewer.packets))).toEqual(new Set([1]));
-	expect(Math.max(...timestampSteps(viewer.packets))).toBeLessThanOrEqual(PICTURE_TICKS + 90);
+	expect(Math.min(...timestampSteps(viewer.packets))).toBeGreaterThanOrEqual(0);
+	expect(Math.max(...timestampSteps(viewer.packets))).toBeLessThanOrEqual(2 * PICTURE_TICKS);
 }
 
 describe('the layers of a stage', () => {
