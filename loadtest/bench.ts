@@ -52,6 +52,7 @@ ${Object.entries(COMMANDS)
   --kinds a,b (of the poor line: ${Object.keys(POOR_LINE_KINDS).join(', ')})  --svg path (of the line's steps)
   --attacks a,b   of: ${Object.keys(ATTACKS).join(', ')}
   --hand-overs n (each way, of each of --viewers n)  --film-strips path (begin of the files' names)
+  --ladder automatic|off|480p30,…   rungs of the server that is started (default: off)
   --size 1280x720  --bitrate 2500000  --gop 2  --sample-rate 48000
   --page bench|product      a plain player of our own, or the product's page
   --video-selector css      product page: its video elements

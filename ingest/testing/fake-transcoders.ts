@@ -101,7 +101,7 @@ export class FakeTranscoder extends TypedEmitter<TranscoderEvents> implements Me
 
 export class FakeTranscoderFactory implements TranscoderFactory {
 	readonly all: FakeTranscoder[] = [];
-	readonly encoder = { name: 'libx264', reason: 'There is no other.' };
+	readonly encoder = { name: 'libx264', reason: 'no other works' };
 	/** New encoders of this kind have no output. */
 	deadKind: TrackKind | undefined;
 

@@ -32,6 +32,7 @@ const OPTIONS = {
 	reorder: { type: 'string', default: '0' },
 	'round-trip': { type: 'string', default: '40' },
 	congestion: { type: 'string', default: 'cubic' },
+	ladder: { type: 'string', default: 'off' },
 	svg: { type: 'string' },
 	kinds: { type: 'string' },
 	away: { type: 'string', default: '10' },
@@ -89,6 +90,8 @@ export function readBenchOptions() {
 		reorderRatio: percentage(values.reorder, '--reorder'),
 		roundTripMs: number('round-trip'),
 		congestionControl: namesOf(values.congestion, CONGESTION_CONTROLS, 'congestion control')[0]!,
+		/** For a server of ours. */
+		serverEnvironment: { SPILLWAY_INGEST_LADDER: values.ladder },
 		svg: values.svg,
 		awayMs: number('away') * 1000,
 		/** Read by their commands. */
@@ -114,10 +117,11 @@ export function namesOf<Name extends string>(text: string | undefined, known: re
 
 /** Starts a server and ends it afterwards, or uses the running one. */
 export async function withServer<Result>(
-	{ server: addresses }: BenchOptions,
+	{ server: addresses, serverEnvironment }: BenchOptions,
 	use: (server: ServerUnderTest) => Promise<Result>,
 ): Promise<Result> {
-	const server = addresses === undefined ? await ServerUnderTest.start() : ServerUnderTest.running(addresses);
+	const server =
+		addresses === undefined ? await ServerUnderTest.start(serverEnvironment) : ServerUnderTest.running(addresses);
 	try {
 		return await use(server);
 	} finally {

@@ -9,6 +9,7 @@ import type { PublisherKind } from '../clients/create-publisher.ts';
 import type { EncoderSettings } from '../source/encoder-settings.ts';
 import { type Line, PERFECT_LINE } from './line/line.ts';
 import {
+	busySecondsReasons,
 	changesOf,
 	findFreezes,
 	freshPictures,
@@ -55,6 +56,7 @@ type StepOptions = {
 	conditions: { roundTripMs: number; congestionControl: CongestionControl; lossRatio: number; lossBurst: number };
 	/** Played before the first stretch. */
 	settleMs: number;
+	serverEnvironment: Record<string, string>;
 };
 
 type StepViewer = {
@@ -76,14 +78,14 @@ type StepRun = Omit<StepPlan, 'query' | 'pages'> & { viewers: StepViewer[] };
 export const lineSteps: BenchCommand = {
 	summary: 'a line that becomes narrow and wide again: how a viewer follows (needs root; starts its own server)',
 	run: async (options) => {
-		const { tiers, settleMs, roundTripMs, congestionControl, losses, lossBurst, svg } = options;
+		const { tiers, settleMs, roundTripMs, congestionControl, losses, lossBurst, svg, serverEnvironment } = options;
 		const settings = { ...options.settings, ...LINE_SOURCE };
 		// One line; those of the other command have several losses.
 		const lossRatio = losses.length === 1 ? losses[0]! : 0;
 		const conditions = { roundTripMs, congestionControl, lossRatio, lossBurst };
 		const { runs, markdown } = await runEach(
 			options.publishers,
-			(publisher) => runSteps({ publisher, settings, tiers, conditions, settleMs }),
+			(publisher) => runSteps({ publisher, settings, tiers, conditions, settleMs, serverEnvironment }),
 			formatSteps,
 		);
 		if (svg !== undefined) {
@@ -177,7 +179,7 @@ function formatSteps(runs: readonly StepRun[]): string {
 	const seconds = (ms: number | undefined): string => (ms === undefined ? 'never' : `${(ms / 1000).toFixed(1)} s`);
 	const mbps = (values: readonly number[]): string => values.map((bps) => (bps / 1e6).toFixed(2)).join(' / ');
 	const rows = runs.flatMap(({ tier, wideBps, narrowBps, viewers }) =>
-		viewers.map(({ page, figures, tiers, selfWatch }) => [
+		viewers.map(({ page, figures, tiers, rows: each, selfWatch }) => [
 			`${tier}, ${page}`,
 			mbps([wideBps, narrowBps, wideBps]),
 			`${figures.topHeightPixels}, ${figures.lowestHeightPixels}`,
@@ -190,7 +192,7 @@ function formatSteps(runs: readonly StepRun[]): string {
 			mbps(figures.receivedBps),
 			mbps(figures.resentBps),
 			tiers.map(({ atMs, value }) => `${value} ${(atMs / 1000).toFixed(0)} s`).join(', ') || '–',
-			selfWatch.voidReasons.join('; ') || 'no',
+			[...selfWatch.voidReasons, ...busySecondsReasons(each)].join('; ') || 'no',
 		]),
 	);
 	const head = [

@@ -8,6 +8,7 @@ import type { PublisherKind } from '../clients/create-publisher.ts';
 import type { EncoderSettings } from '../source/encoder-settings.ts';
 import { describeLine, type Line, PERFECT_LINE } from './line/line.ts';
 import {
+	busySecondsReasons,
 	changesOf,
 	findFreezes,
 	type Freeze,
@@ -51,6 +52,7 @@ type PoorLineOptions = {
 	settings: EncoderSettings;
 	/** Played undisturbed before the line drops. */
 	settleMs: number;
+	serverEnvironment: Record<string, string>;
 	/** Watched on the poor line. */
 	durationMs: number;
 };
@@ -99,12 +101,13 @@ const END_MS = 5000;
 export const poorLine: BenchCommand = {
 	summary: 'a viewer on lines of several rates and losses (needs root; starts its own server)',
 	run: async (options) => {
-		const { settleMs, durationMs, congestionControl, lossBurst, roundTripMs, reorderRatio } = options;
+		const { settleMs, durationMs, congestionControl, lossBurst, roundTripMs, reorderRatio, serverEnvironment } =
+			options;
 		const settings = { ...options.settings, ...LINE_SOURCE };
 		const kinds = namesOf(options.kinds ?? 'drops', Object.keys(POOR_LINE_KINDS) as PoorLineKind[], 'kind');
 		const lines = options.lineRates.flatMap((downBps) => options.losses.map((lossRatio) => ({ downBps, lossRatio })));
 		const conditions = { roundTripMs, lossBurst, reorderRatio, congestionControl };
-		const plan = { kinds, lines, ...conditions, settings, settleMs, durationMs };
+		const plan = { kinds, lines, ...conditions, settings, settleMs, durationMs, serverEnvironment };
 		const run = (publisher: PublisherKind) => runPoorLine({ publisher, ...plan });
 		const { runs, markdown } = await runEach(options.publishers, run, formatPoorLine);
 		return { result: { settings, conditions, runs }, markdown };
@@ -218,7 +221,8 @@ function formatPoorLine(runs: readonly PoorLineRun[]): string {
 		changes.map(({ atMs, value }) => `${value ?? '–'} ${(atMs / 1000).toFixed(0)} s`).join(', ');
 	const rows = runs.map(({ kind, line, figures, failure, selfWatch }) => {
 		const name = [kind, mbps(line.downBps ?? 0), `${line.lossRatio * 100} %`];
-		const isVoid = selfWatch.voidReasons.join('; ') || 'no';
+		const reasons = [...selfWatch.voidReasons, ...busySecondsReasons(figures?.rows ?? [])];
+		const isVoid = reasons.join('; ') || 'no';
 		if (figures === undefined) {
 			return [...name, `failed: ${failure}`, ...Array.from({ length: 10 }, () => '–'), isVoid];
 		}

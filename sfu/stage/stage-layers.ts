@@ -7,6 +7,7 @@ import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { Logger } from '../../core/logger.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import { SHOWN_RUNGS, type RungName, type ShownRung } from '../../core/protocol/ladder-choice.ts';
+import { ticksToMs, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 import { LiveLayer, type OwnPicture } from './layer/live-layer.ts';
 import type { StageStream } from './layer/stage-stream.ts';
 
@@ -16,9 +17,15 @@ export const STAGE_LAYER_NAMES: readonly ShownRung[] = SHOWN_RUNGS.toReversed();
 /** A rung without a picture for this long is off the air, while the source sends: its encoder is gone or hangs. */
 const SILENT_RUNG_MS = 700;
 const CHECK_INTERVAL_MS = 250;
+/** A rung that is further behind the source is off the air, because its encoder has too much to do. */
+const MAX_RUNG_LAG_MS = 500;
+/** It comes back once it is behind by less than this. */
+const SMALL_RUNG_LAG_MS = 250;
+/** And not sooner than this: an encoder that has too much to do comes and goes. */
+const MIN_OFF_AIR_MS = 2000;
 
-/** What viewers are told of a layer's picture. */
-export type LayerPicture = { heightPixels: number; frameRate: number; maxBitrateBps: number | undefined };
+/** What viewers learn of a layer's picture. */
+type LayerPicture = { heightPixels: number; frameRate: number; maxBitrateBps: number | undefined };
 
 /** A layer with a picture now. */
 export type OnAirLayer = {
@@ -36,7 +43,13 @@ type StageLayersEvents = {
 	changed: [];
 };
 
-type Entry = { layer: LiveLayer; picture: LayerPicture | undefined; writtenAtMs: number; isOnAir: boolean };
+type Entry = {
+	layer: LiveLayer;
+	picture: LayerPicture | undefined;
+	writtenAtMs: number;
+	isOnAir: boolean;
+	endedAtMs: number;
+};
 
 /** Assumed of a source that has not been measured yet. */
 const ASSUMED_SOURCE_BPS = 4_000_000;
@@ -60,7 +73,13 @@ export class StageLayers extends TypedEmitter<StageLayersEvents> {
 		});
 		this.source = layers.pop()!;
 		const names = STAGE_LAYER_NAMES.filter((name) => name !== 'source');
-		const entry = (layer: LiveLayer): Entry => ({ layer, picture: undefined, writtenAtMs: -Infinity, isOnAir: false });
+		const entry = (layer: LiveLayer): Entry => ({
+			layer,
+			picture: undefined,
+			writtenAtMs: -Infinity,
+			isOnAir: false,
+			endedAtMs: -Infinity,
+		});
 		this.#rungs = new Map(layers.map((layer, index) => [names[index]!, entry(layer)]));
 		if (layers.length > 0) {
 			this.#scope.every(clock, CHECK_INTERVAL_MS, () => this.#watchForSilence());
@@ -94,7 +113,8 @@ export class StageLayers extends TypedEmitter<StageLayersEvents> {
 		}
 		entry.writtenAtMs = this.#clock.monotonicMs();
 		entry.layer.writePicture(picture);
-		if (!entry.isOnAir && picture.isKeyFrame) {
+		const isSteady = entry.writtenAtMs - entry.endedAtMs >= MIN_OFF_AIR_MS && this.#lagMs(entry) < SMALL_RUNG_LAG_MS;
+		if (!entry.isOnAir && picture.isKeyFrame && isSteady) {
 			entry.isOnAir = true;
 			this.emit('changed');
 		}
@@ -141,15 +161,25 @@ export class StageLayers extends TypedEmitter<StageLayersEvents> {
 		// Without a publisher all layers are silent, and viewers stay where they are.
 		if (this.source.silenceMs < SILENT_RUNG_MS) {
 			const nowMs = this.#clock.monotonicMs();
-			this.#takeOff([...this.#rungs.values()].filter(({ writtenAtMs }) => nowMs - writtenAtMs > SILENT_RUNG_MS));
+			const isGone = (entry: Entry): boolean =>
+				nowMs - entry.writtenAtMs > SILENT_RUNG_MS || this.#lagMs(entry) > MAX_RUNG_LAG_MS;
+			this.#takeOff([...this.#rungs.values()].filter(isGone));
 		}
+	}
+
+	/** How far its newest picture is behind the source's. */
+	#lagMs({ layer }: Entry): number {
+		const [newest, ofSource] = [layer.newest, this.source.newest];
+		return newest === undefined || ofSource === undefined
+			? 0
+			: ticksToMs(ofSource.timestampTicks - newest.timestampTicks, VIDEO_CLOCK_RATE);
 	}
 
 	#takeOff(entries: readonly (Entry | undefined)[]): void {
 		const ending = entries.filter((entry) => entry?.isOnAir === true) as Entry[];
 		for (const entry of ending) {
 			entry.isOnAir = false;
-			entry.layer.beginRun();
+			entry.endedAtMs = this.#clock.monotonicMs();
 		}
 		if (ending.length > 0) {
 			this.emit('changed');

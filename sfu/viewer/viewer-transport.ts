@@ -6,7 +6,7 @@ import { errorMessage } from '../../core/errors/errors.ts';
 import type { ViewerId } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { ShownRung } from '../../core/protocol/ladder-choice.ts';
-import type { PictureLimit } from '../../core/protocol/signaling/picture-limits.ts';
+import type { PictureWish, ViewerPicture } from '../../core/protocol/signaling/signaling-messages.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { BroadcastRouter, ViewerRouter } from '../broadcast/broadcast-router.ts';
 import { DEFAULT_PAYLOAD_TYPES } from '../rtp/media-codecs.ts';
@@ -20,7 +20,6 @@ import {
 import { writeSdpAnswer } from '../sdp/sdp-answer.ts';
 import type { SdpOffer } from '../sdp/sdp-offer.ts';
 import { openWebRtcTransport, watchWebRtcTransport } from '../workers/webrtc-transport.ts';
-import type { OnAirLayer } from '../stage/stage-layers.ts';
 import type { VideoStageTrack } from '../stage/video-stage-track.ts';
 import { ViewerBandwidth } from './bandwidth.ts';
 import { LayerSelector, type SelectorAction } from './layer-selector.ts';
@@ -43,19 +42,10 @@ type ViewerTransportEvents = {
 	connected: [];
 	/** The layers, the one that is shown, or why it is not the best, may have changed. */
 	pictureChanged: [];
-	/** The line does not carry the lowest layer. Whoever moves the viewer elsewhere stops the picture at once. */
+	/** The line does not carry the lowest layer. A listener that moves the viewer elsewhere stops the picture at once. */
 	lineTooPoor: [];
 	/** Once. */
 	closed: [reason: ViewerEndReason];
-};
-
-/** Which picture a viewer gets. */
-export type ViewerPicture = {
-	/** Lowest first. */
-	layers: readonly OnAirLayer[];
-	/** Undefined: none now. */
-	shown: ShownRung | undefined;
-	limitedBy: PictureLimit | null;
 };
 
 /** mediasoup's first estimate, once it estimates: the two lowest rungs. */
@@ -124,7 +114,9 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 		const cancelTimeout = this.#scope.after(clock, CONNECT_TIMEOUT_MS, () => void this.close('connect-timed-out'));
 		this.#scope.onClose(broadcastRouter.on('closed', (reason) => void this.close(reason)));
 		this.#scope.onClose(() => void this.#bandwidth?.close());
-		this.#scope.onClose(layers.on('changed', () => this.#steer((nowMs) => this.#selector.layersChanged(nowMs, layers.onAir))));
+		this.#scope.onClose(
+			layers.on('changed', () => this.#steer((nowMs) => this.#selector.layersChanged(nowMs, layers.onAir))),
+		);
 		watchWebRtcTransport(transport, 'deleted', {
 			connected: () => {
 				cancelTimeout();
@@ -152,19 +144,20 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 	/** Undefined for a viewer of the sound alone. */
 	get picture(): ViewerPicture | undefined {
 		const { shownLayer, limitedBy } = this.#selector;
-		return this.#deps.video === undefined
-			? undefined
-			: { layers: this.#deps.broadcastRouter.stage.video.layers.onAir, shown: shownLayer?.name, limitedBy };
+		if (this.#deps.video === undefined) {
+			return undefined;
+		}
+		const { onAir } = this.#deps.broadcastRouter.stage.video.layers;
+		const rungs = onAir.map(({ name: rung, heightPixels, frameRate }) => ({ rung, heightPixels, frameRate }));
+		return { rungs, shown: shownLayer?.name ?? null, limitedBy };
 	}
 
-	/** The viewer's own choice; undefined: the best that fits. */
-	chooseRung(name: ShownRung | undefined): void {
-		this.#steer((nowMs) => this.#selector.choose(nowMs, name));
-	}
-
-	/** The picture's height on the viewer's screen, in its pixels; undefined: not known. */
-	showOnScreen(heightPixels: number | undefined): void {
-		this.#steer((nowMs) => this.#selector.showOnScreen(nowMs, heightPixels));
+	/** The viewer's own choice, and the size of the picture on their screen. */
+	wish({ rung, heightPixels }: PictureWish): void {
+		this.#steer((nowMs) => [
+			...this.#selector.choose(nowMs, rung),
+			...this.#selector.showOnScreen(nowMs, heightPixels),
+		]);
 	}
 
 	/** The best picture that the server has room for; undefined: any. */
@@ -260,7 +253,7 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 	}
 
 	#reportPicture(): void {
-		const picture = JSON.stringify(this.picture, (key, value: unknown) => (key === 'rateBps' ? undefined : value));
+		const picture = JSON.stringify(this.picture);
 		if (picture !== this.#picture && !this.#scope.closed) {
 			this.#picture = picture;
 			this.emit('pictureChanged');
@@ -277,8 +270,8 @@ type LayerChoice = {
 };
 
 /**
- * Starts a paused Consumer of the stage's picture where a newcomer gets one at once, and moves it to a live layer later.
- * Returns the function to call when the viewer leaves.
+ * Starts a paused Consumer of the stage's picture where a newcomer gets one at once, and moves it to a live layer
+ * later. Returns the function to call when the viewer leaves.
  * @internal for tests
  */
 export async function beginPicture(
@@ -307,8 +300,9 @@ export async function beginPicture(
 			await prefer(isLive(layer) ? wanted() : layer);
 		}
 	}, burstLayer);
-	// mediasoup changes layers at a key frame, or at a switch point. It changes to the join layer at the burst's key frame.
-	// Where a new pipe does not know the next layer yet, it takes a later one. The join layer is needed until then.
+	// mediasoup changes layers at a key frame, or at a switch point. It changes to the join layer at the burst's key
+	// frame. Where a new pipe does not know the next layer yet, it takes a later one. The join layer is needed until
+	// then.
 	video.on('layerschange', (layers) => {
 		const shown = layers?.spatialLayer;
 		if (shown === undefined || !isLive(shown)) {

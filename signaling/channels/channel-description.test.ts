@@ -68,7 +68,7 @@ describe('the ladder of a channel', () => {
 			],
 			leftOut: [],
 			reason: 'The server has room for every size below the source that saves enough bits.',
-			encoder: { name: 'libx264', reason: 'There is no other.' },
+			encoder: 'libx264',
 		});
 	});
 

@@ -74,7 +74,7 @@ function describeLadder(broadcast: Broadcast | undefined): LadderDescription | n
 		}),
 		leftOut: leftOut.map((rung) => ({ name: rung.name, reason: rung.reason })),
 		reason,
-		encoder: pictureEncoder?.inUse ?? null,
+		encoder: pictureEncoder?.inUse?.name ?? null,
 	};
 }
 

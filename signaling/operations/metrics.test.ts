@@ -14,7 +14,7 @@ const READINGS: MetricsReadings = {
 			publisher: { protocol: 'rtmp' },
 			health: { videoBitrateBps: 4e6, audioBitrateBps: 1e5 },
 			pictureEncoder: {
-				inUse: { name: 'libx264', reason: 'There is no other.' },
+				inUse: { name: 'libx264', reason: 'no other works' },
 				lagMs: 250,
 				begunRungs: ['480p30', '160p30'],
 			},
@@ -22,6 +22,10 @@ const READINGS: MetricsReadings = {
 		{ state: 'interrupted' },
 	],
 	viewers: () => ({ webrtc: 3, 'll-hls': 40 }),
+	viewersByRung: () => [
+		{ tier: 'webrtc', rung: '160p30', count: 1 },
+		{ tier: 'webrtc', rung: '160p30', count: 1 },
+	],
 	packager: () => ({ heldRequests: 7, storedBytes: 1000 }),
 	workers: () => Promise.resolve([{ index: 0, cpuTimeMs: 1500, viewerConsumerCount: 6, viewerBitrateBps: 9e6 }]),
 	encoders: () => ({ running: 2, restarting: 0, failing: 1, restartCount: 9 }),
@@ -70,6 +74,8 @@ describe('Metrics', () => {
 			'spillway_publishers_bitrate_bps 4100000',
 			'spillway_viewers{tier="webrtc"} 3',
 			'spillway_viewers{tier="ll-hls"} 40',
+			'spillway_viewers_by_rung{tier="webrtc",rung="160p30"} 2',
+			'spillway_viewers_by_rung{tier="ll-hls",rung="source"} 0',
 			'spillway_hls_held_requests 7',
 			'spillway_sfu_worker_cpu_seconds{worker="0"} 1.5',
 			'spillway_sfu_consumers{worker="0"} 6',

@@ -131,6 +131,7 @@ function describeHealth(
 	const { state, startedAt, legs, video, ladder } = describeChannel(channel, broadcast);
 	const publisher = state === 'offline' ? undefined : broadcast?.publisher;
 	const health = state === 'offline' ? undefined : broadcast?.health;
+	const encoder = state === 'offline' ? undefined : broadcast?.pictureEncoder?.inUse;
 	const refusal = registry.lastRefusal(channel.name);
 	return {
 		state,
@@ -148,6 +149,7 @@ function describeHealth(
 		lastPublisher: describeReport(registry.lastReport(channel.name)),
 		legs,
 		video,
+		encoder: encoder === undefined ? null : { name: encoder.name, reason: encoder.reason },
 		ladder,
 		audience: audience(channel) ?? NO_AUDIENCE,
 		viewerCount: viewerCount(channel.name),

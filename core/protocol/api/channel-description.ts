@@ -32,10 +32,10 @@ export const legDescriptionSchema = Type.Object({
 });
 export type LegDescription = Static<typeof legDescriptionSchema>;
 
-/** The program that encodes pictures. */
-const encoderInUseSchema = Type.Object({
+/** The encoder of pictures. */
+export const encoderInUseSchema = Type.Object({
 	name: Type.String({ description: 'Name in FFmpeg, such as "libx264" or "h264_nvenc".' }),
-	reason: Type.String({ description: 'Why it is this one; a sentence.' }),
+	reason: Type.String({ description: 'Why it is this one; follows "because".' }),
 });
 export type EncoderInUse = Static<typeof encoderInUseSchema>;
 
@@ -62,7 +62,9 @@ export const ladderDescriptionSchema = Type.Object({
 		{ maxItems: 16 },
 	),
 	reason: Type.String({ description: 'Why there are so many: setting, cores, room and load, in sentences.' }),
-	encoder: nullable(encoderInUseSchema, { description: 'Null: no picture is encoded, or it is not known.' }),
+	encoder: nullable(Type.String(), {
+		description: 'Name in FFmpeg, such as "libx264". Null: no picture is encoded, or it is not known.',
+	}),
 });
 export type LadderDescription = Static<typeof ladderDescriptionSchema>;
 

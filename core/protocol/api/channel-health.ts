@@ -3,6 +3,7 @@ import { Type, type Static } from 'typebox';
 import { audienceReportSchema } from './audience-report.ts';
 import {
 	CHANNEL_STATES,
+	encoderInUseSchema,
 	ladderDescriptionSchema,
 	legDescriptionSchema,
 	videoDescriptionSchema,
@@ -45,6 +46,7 @@ export const channelHealthSchema = Type.Object({
 	}),
 	legs: Type.Array(legDescriptionSchema),
 	video: nullable(videoDescriptionSchema),
+	encoder: nullable(encoderInUseSchema, { description: 'Null: no picture is encoded, or it is not known.' }),
 	ladder: nullable(ladderDescriptionSchema),
 	audience: audienceReportSchema,
 	viewerCount: nullable(Type.Integer()),

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { ShownFrame } from '../../clients/chromium/bench-page.ts';
 import { describeLine, PERFECT_LINE, tokenBucketOptions } from './line.ts';
 import {
+	busySecondsReasons,
 	changesOf,
 	findFreezes,
 	freshPictures,
@@ -42,6 +43,7 @@ function sample(atMs: number, bytes: number, change: Partial<LineSample> = {}): 
 		counts: { ...none, atMs, downBytes: bytes * 2, receivedBytes: bytes, droppedPackets: bytes / 1000 },
 		reason: 'fits',
 		said: '',
+		busyRatio: 0.5,
 		...change,
 	};
 }
@@ -112,6 +114,16 @@ describe('lineRows', () => {
 	it('has no latency and no silence where nothing was measured', () => {
 		const [row] = lineRows([sample(0, 0), sample(1000, 0)], [], { freezes: [], quiet: undefined, startMs: 0 });
 		expect(row).toMatchObject({ latencyMs: undefined, quietMs: undefined, size: undefined });
+	});
+});
+
+describe('busySecondsReasons', () => {
+	it('gives a reason when more than a tenth of the seconds had no idle time', () => {
+		const rows = (busyCount: number) =>
+			Array.from({ length: 20 }, (_, index) => ({ busyRatio: index < busyCount ? 0.99 : 0.5 }));
+		expect(busySecondsReasons(rows(2))).toEqual([]);
+		expect(busySecondsReasons(rows(3))).toEqual(['3 of 20 seconds busier than 0.97']);
+		expect(busySecondsReasons([])).toEqual([]);
 	});
 });
 

@@ -2,6 +2,7 @@
 import { median, percentile } from '../../../core/percentiles.ts';
 import { bytesToBps } from '../../../core/units.ts';
 import type { ShownFrame } from '../../clients/chromium/bench-page.ts';
+import { STARVATION_BOUNDS } from '../measure/self-watch.ts';
 import type { Line } from './line.ts';
 import type { LineCounts } from './shaped-line.ts';
 
@@ -10,6 +11,8 @@ export const FREEZE_MS = 500;
 /** W3C webrtc-stats, freezeCount: a picture later than three times the usual interval, or by this much. */
 const STALL_FACTOR = 3;
 const STALL_EXTRA_MS = 150;
+/** Of the seconds. A browser that starts makes some busy ones. */
+const MAX_BUSY_SHARE = 0.1;
 
 /** One look at the line and the player. */
 export type LineSample = {
@@ -22,6 +25,8 @@ export type LineSample = {
 	reason: string | undefined;
 	/** What the page says. */
 	said: string;
+	/** Of this machine, since the sample before; undefined where it is not known. */
+	busyRatio: number | undefined;
 };
 
 export type Freeze = {
@@ -62,6 +67,7 @@ export type LineRow = {
 	state: string | undefined;
 	reason: string | undefined;
 	said: string;
+	busyRatio: number | undefined;
 };
 
 export type Window = { fromMs: number; toMs: number };
@@ -145,8 +151,18 @@ export function lineRows(
 			state: sample.player?.state,
 			reason: sample.reason,
 			said: sample.said,
+			busyRatio: sample.busyRatio,
 		};
 	});
+}
+
+/** Why a run is void in addition to its means: too many of its seconds had no idle time. Empty when it counts. */
+export function busySecondsReasons(rows: ReadonlyArray<Pick<LineRow, 'busyRatio'>>): string[] {
+	const bound = STARVATION_BOUNDS.busyRatio;
+	const busyCount = rows.filter(({ busyRatio = 0 }) => busyRatio > bound).length;
+	return busyCount <= rows.length * MAX_BUSY_SHARE
+		? []
+		: [`${busyCount} of ${rows.length} seconds busier than ${bound}`];
 }
 
 /** Entries whose value differs from the one before, with their time from `startMs`. */

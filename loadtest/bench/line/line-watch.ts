@@ -6,6 +6,7 @@ import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
 import { BenchPage, type ShownFrame } from '../../clients/chromium/bench-page.ts';
 import type { NetworkPlace } from '../measure/network-namespace.ts';
 import { PlayerWatch } from '../measure/player-watch.ts';
+import { watchBusyRatio } from '../measure/self-watch.ts';
 import type { LineSample, QuietStretch, Window } from './line-figures.ts';
 import { COLLECT_SESSION, READ_STATUS, SESSION_EAR, type SessionEvent } from './session-ear.ts';
 import type { ShapedLine } from './shaped-line.ts';
@@ -34,6 +35,7 @@ export class LineWatch {
 	readonly #page: BenchPage;
 	/** Of the product's page. */
 	readonly #player: PlayerWatch | undefined;
+	readonly #busyRatio = watchBusyRatio();
 	readonly #own: { frames: ShownFrame[]; unreadable: ShownFrame[] } = { frames: [], unreadable: [] };
 
 	private constructor(place: NetworkPlace<ShapedLine>, page: BenchPage, player?: PlayerWatch) {
@@ -130,15 +132,16 @@ export class LineWatch {
 		const line = network.line;
 		const counts = await network.counts();
 		const said = await this.#status();
+		const common = { atMs: counts.atMs, line, counts, said, busyRatio: this.#busyRatio() };
 		if (this.#player === undefined) {
-			this.samples.push({ atMs: counts.atMs, line, counts, reason: undefined, said });
+			this.samples.push({ ...common, reason: undefined });
 			return;
 		}
 		const events = await this.#page.page.evaluate<SessionEvent[]>(COLLECT_SESSION);
 		this.events.push(...events.map((event) => ({ ...event, atMs: this.#page.toBenchMs(event.atMs) })));
 		const { tier, state, latencyMs } = await this.#player.player();
 		const player = { tier, state, latencyMs };
-		this.samples.push({ atMs: counts.atMs, line, counts, player, reason: newestReason(this.events), said });
+		this.samples.push({ ...common, player, reason: newestReason(this.events) });
 	}
 
 	async #status(): Promise<string> {

@@ -23,7 +23,7 @@ export type StepFigures = {
 	/** Median in the first wide stretch. */
 	latencyBeforeMs: number | undefined;
 	highestLatencyMs: number | undefined;
-	/** From the wide line until the latency is as before, for good. */
+	/** From the wide line until the latency is as before for {@link HELD_SECONDS}. */
 	latencyBackAfterMs: number | undefined;
 	/** Bits a second, of each stretch. */
 	sentBps: number[];
@@ -37,6 +37,7 @@ const LATENCY_MARGIN_RATIO = 0.1;
 const SECOND_MS = 1000;
 /** The end of the first stretch shows the top. */
 const TOP_MS = 5000;
+const HELD_SECONDS = 3;
 
 export function stepFigures(
 	pictures: readonly ShownFrame[],
@@ -104,10 +105,15 @@ function latencyBack(pictures: readonly ShownFrame[], sinceMs: number, beforeMs:
 	const boundMs = beforeMs + Math.max(LATENCY_MARGIN_MS, beforeMs * LATENCY_MARGIN_RATIO);
 	const secondOf = ({ shownAtMs }: ShownFrame): number => Math.floor((shownAtMs - sinceMs) / SECOND_MS);
 	const seconds = Map.groupBy(pictures.filter(isRead), secondOf);
-	const entries = [...seconds].toSorted(([a], [b]) => a - b);
-	const last = entries.findLastIndex(([, shown]) => median(shown.map(latencyOf)) > boundMs);
-	const first = entries[last + 1];
-	return first === undefined ? undefined : first[0] * SECOND_MS;
+	let heldCount = 0;
+	for (const second of Array.from({ length: Math.max(0, ...seconds.keys()) + 1 }).keys()) {
+		const shown = seconds.get(second);
+		heldCount = shown !== undefined && median(shown.map(latencyOf)) <= boundMs ? heldCount + 1 : 0;
+		if (heldCount === HELD_SECONDS) {
+			return (second + 1 - HELD_SECONDS) * SECOND_MS;
+		}
+	}
+	return undefined;
 }
 
 function rateOf(

@@ -184,7 +184,12 @@ export type NetworkPlace<Network> = {
  * Starts networks, a server that is reached from all of them, and a publisher; ends everything afterwards. Needs root.
  */
 export async function inNetworks<Network extends ViewerNetwork, Result>(
-	options: { publisher: PublisherKind; settings: EncoderSettings; create: ReadonlyArray<() => Promise<Network>> },
+	options: {
+		publisher: PublisherKind;
+		settings: EncoderSettings;
+		serverEnvironment?: Record<string, string>;
+		create: ReadonlyArray<() => Promise<Network>>;
+	},
 	use: (places: Array<NetworkPlace<Network>>) => Promise<Result>,
 ): Promise<Result> {
 	const networks: Network[] = [];
@@ -193,7 +198,10 @@ export async function inNetworks<Network extends ViewerNetwork, Result>(
 			networks.push(await create());
 		}
 		const announced = networks.map(({ hostAddress }) => hostAddress).join(',');
-		const server = await ServerUnderTest.start({ SPILLWAY_RTC_ANNOUNCED_ADDRESSES: announced });
+		const server = await ServerUnderTest.start({
+			...options.serverEnvironment,
+			SPILLWAY_RTC_ANNOUNCED_ADDRESSES: announced,
+		});
 		try {
 			return await withPublisher(server, options, (publisher) =>
 				use(networks.map((network) => placeOf(network, server, publisher))),

@@ -1,11 +1,20 @@
 /** Summarises viewers for their streamer: counts by tier, reasons, latency. Pure. */
 import type { AudienceReport } from '../../../core/protocol/api/audience-report.ts';
-import type { TierDecision, ViewerStatistics } from '../../../core/protocol/signaling/signaling-messages.ts';
+import type {
+	TierDecision,
+	ViewerPicture,
+	ViewerStatistics,
+} from '../../../core/protocol/signaling/signaling-messages.ts';
 import { SHOWN_RUNGS } from '../../../core/protocol/ladder-choice.ts';
 import { percentile } from '../../../core/percentiles.ts';
 import { DELIVERY_TIERS, type DeliveryTier } from '../../../core/protocol/tiers.ts';
 
-type ReportedViewer = { decision: TierDecision | undefined; statistics: ViewerStatistics | undefined };
+type ReportedViewer = {
+	decision: TierDecision | undefined;
+	statistics: ViewerStatistics | undefined;
+	/** Of the WebRTC transport. */
+	picture: ViewerPicture | undefined;
+};
 
 /** Reports the viewers of one server. */
 export function reportAudience(
@@ -17,7 +26,7 @@ export function reportAudience(
 	const reasons = new Map<string, AudienceReport['reasons'][number]>();
 	const shown = new Map<string, number>();
 	let waitingCount = 0;
-	for (const { decision, statistics } of viewers) {
+	for (const { decision, statistics, picture } of viewers) {
 		if (decision !== undefined) {
 			const { tier, reason } = decision;
 			counts[tier]++;
@@ -29,8 +38,10 @@ export function reportAudience(
 		if (statistics?.state === 'playing' && statistics.latencyMs !== undefined) {
 			latencies[statistics.tier].push(statistics.latencyMs);
 		}
-		if (statistics?.state === 'playing' && statistics.rung !== undefined) {
-			const key = `${statistics.tier} ${statistics.rung}`;
+		// The server knows best what it sends; what an LL-HLS player shows is known only to the player.
+		const rung = statistics?.tier === 'webrtc' ? picture?.shown : statistics?.rung;
+		if (statistics?.state === 'playing' && rung !== undefined && rung !== null) {
+			const key = `${statistics.tier} ${rung}`;
 			shown.set(key, (shown.get(key) ?? 0) + 1);
 		}
 	}
