@@ -12,7 +12,10 @@ export interface TrackSink {
 	beginRun(run: number, tracks: ReadonlyMap<TrackId, TrackConfig>, rungs?: ReadonlyMap<TrackId, Rung>): void;
 	/** A rung of this run has no media for now; its next unit, a key frame, ends this. */
 	pauseTrack(trackId: TrackId): void;
-	/** In decode order within a track; tracks interleave freely. */
+	/**
+	 * In decode order within a track; tracks interleave freely. Pictures of a rung from before the run's start are those
+	 * of the run before, where one directly follows the other.
+	 */
 	write(accessUnit: AccessUnit): void;
 	/** The publisher is lost and may return; written units stay valid. The next beginRun() ends this. */
 	interrupt(): void;

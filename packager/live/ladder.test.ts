@@ -20,6 +20,8 @@ type Scenario = {
 	bFrames: number;
 	durationSeconds: number;
 	seed: number;
+	/** The source is encoded too, so rungs have key frames of their own, one a second. */
+	isEncoded?: boolean;
 	/** Of the rungs, one after another. */
 	delaysSeconds: readonly number[];
 	/** The source sends no picture. */
@@ -69,15 +71,20 @@ function sourceOf(scenario: Scenario, run: number, startSeconds: number, duratio
 
 function rungOf(scenario: Scenario, source: readonly AccessUnit[], trackId: TrackId): AccessUnit[] {
 	const silences = scenario.silences?.filter((silence) => silence.trackId === trackId);
-	let isBroken = false;
+	let isBroken = true;
+	let nextKeySeconds = 0;
 	return simulateRung(source, trackId, SIMULATED_LADDER.get(trackId)!).flatMap((unit) => {
 		if (isIn(silences, secondsOf(unit))) {
 			isBroken = true;
 			return [];
 		}
+		const isOwn = isBroken || secondsOf(unit) >= nextKeySeconds;
+		if (isOwn) {
+			nextKeySeconds = secondsOf(unit) + (isBroken ? 0.3 + RUNG_IDS.indexOf(trackId) / 10 : 1);
+		}
 		const isFirst = isBroken;
 		isBroken = false;
-		return isFirst ? [{ ...unit, isKeyFrame: true }] : [unit];
+		return [{ ...unit, isKeyFrame: isFirst || (scenario.isEncoded === true ? isOwn : unit.isKeyFrame) }];
 	});
 }
 
@@ -181,6 +188,7 @@ const scenarios = fc.record({
 	jitterMs: fc.constantFrom(0, 1, 3, 6),
 	isMilliseconds: fc.boolean(),
 	bFrames: fc.constantFrom(0, 0, 1, 2),
+	isEncoded: fc.constantFrom(false, false, true),
 	durationSeconds: fc.constant(14),
 	seed: fc.nat(10_000),
 	delaysSeconds: fc.array(

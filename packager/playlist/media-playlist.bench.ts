@@ -1,4 +1,4 @@
-/** How fast a media playlist is written: a window of 60 s and one of 10 min, with and without gzip. */
+/** How fast a media playlist of a ladder is written: a window of 60 s and one of 10 min, with and without gzip. */
 import { gzipSync } from 'node:zlib';
 import { describe, it } from 'vitest';
 import type { Segment } from '../rendition/segment.ts';
@@ -37,7 +37,12 @@ function stateOf(segmentCount: number): MediaPlaylistState {
 	};
 }
 
-const reports = [{ uri: '../audio0/index.m3u8', lastMediaSequence: 30, lastPartIndex: 9 }];
+/** Of a ladder with four rungs and a low sound. */
+const reports = ['video1', 'video2', 'video3', 'video4', 'audio0', 'audio1'].map((trackId) => ({
+	uri: `../${trackId}/index.m3u8`,
+	lastMediaSequence: 30,
+	lastPartIndex: 9,
+}));
 
 describe('formatMediaPlaylist', () => {
 	for (const segmentCount of [30, 300]) {

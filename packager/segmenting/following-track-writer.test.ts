@@ -172,6 +172,18 @@ describe('FollowingTrackWriter', () => {
 		expect(rig.layout).toMatch(/^(gap ){9}gap \| 10$/);
 	});
 
+	it('begins within a segment where none begins with a key frame of its own', () => {
+		const rig = new FollowingRig(50);
+		const keyMs = { leader: [0, 2000, 4000], rung: [700, 1700, 2700, 3700, 4700] };
+		for (const ms of everyTwenty(250)) {
+			rig.lead([ms], keyMs.leader);
+			if (ms >= 700) {
+				rig.follow([ms], keyMs.rung);
+			}
+		}
+		expect(rig.layout).toMatch(/^(gap ){9}gap \| gap gap gap 5( 10){6} \|( 10){5}$/);
+	});
+
 	it('has gaps, and returns with a segment, when more than half a second is missing', () => {
 		const rig = new FollowingRig(50);
 		rig.lead(everyTwenty(60));

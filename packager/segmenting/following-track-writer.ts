@@ -7,11 +7,11 @@
  * part, shown when the leader shows them. It is published with the last one of them, not with the next: the leader's
  * times and the rule by which the encoder selects pictures show whether another one comes.
  *
- * A part for which no picture came is a GAP. A rung that was away begins where a segment does.
+ * A part for which no picture came is a GAP. A rung that was away begins where a segment does, if it can.
  */
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import { VIDEO_CLOCK_RATE } from '../../core/units.ts';
-import type { FollowerCursor, LeaderBorders, Slot } from './leader-borders.ts';
+import { SAME_TIME_TICKS, type FollowerCursor, type LeaderBorders, type Slot } from './leader-borders.ts';
 import { PartAssembler } from './part-assembler.ts';
 import { MAX_SPREAD_SECONDS } from './segmentation-policy.ts';
 import type { TrackStart, WriteResult } from './track-writer.ts';
@@ -55,6 +55,8 @@ export class FollowingTrackWriter {
 	#taken: AccessUnit[] = [];
 	/** Time of the picture taken last; undefined while a key frame has to come first. */
 	#lastTicks: number | undefined;
+	/** It has waited for a segment to begin with, so its next key frame will do. */
+	#hasWaited = false;
 	#isSegmentStart = true;
 	#endTicks: number;
 
@@ -166,6 +168,7 @@ export class FollowingTrackWriter {
 		this.#isSegmentStart = true;
 		if (this.#state === 'returning') {
 			this.#state = 'following';
+			this.#hasWaited = true;
 		}
 	}
 
@@ -209,6 +212,7 @@ export class FollowingTrackWriter {
 			}
 			this.#taken.push(unit);
 			this.#lastTicks = unit.presentationTimeTicks;
+			this.#hasWaited = false;
 			this.#waiting.shift();
 		}
 		return false;
@@ -223,9 +227,12 @@ export class FollowingTrackWriter {
 		return next !== undefined && next < slot.toPicture;
 	}
 
-	/** Its first key frame comes later. Where the leader has one at the segment's start, so will the next segment. */
+	/**
+	 * Its first key frame comes later. It begins with the next segment, where it has the leader's key frame. Where it has
+	 * not, because each comes from an encoder, it begins within a segment.
+	 */
 	#passBeforeKeyFrame(slot: Slot): boolean {
-		if (this.#isSegmentStart && slot.beginsWithKeyFrame) {
+		if (this.#isSegmentStart && slot.keyFrameTicks !== undefined && !this.#hasWaited) {
 			this.#state = 'returning';
 		}
 		this.#publishEmpty(slot, 'gap-part');
@@ -302,7 +309,7 @@ export class FollowingTrackWriter {
 	}
 
 	#publish(slot: Slot): void {
-		const units = this.#isSegmentStart && slot.beginsWithKeyFrame ? fromKeyFrame(this.#taken) : this.#taken;
+		const units = this.#isSegmentStart ? fromKeyFrame(this.#taken, slot.keyFrameTicks) : this.#taken;
 		this.#taken = [];
 		// The first is decoded where the part begins, so that decode times have no hole.
 		let startTicks = slot.startTicks;
@@ -373,8 +380,8 @@ export class FollowingTrackWriter {
 	}
 }
 
-/** From the key frame on, if it is there: what an open GOP shows before it belongs to the segment before. */
-function fromKeyFrame(units: AccessUnit[]): AccessUnit[] {
-	const first = units.findIndex((unit) => unit.isKeyFrame);
-	return first > 0 ? units.slice(first) : units;
+/** From the leader's key frame on, if it is one here: what an open GOP shows before it is of the segment before. */
+function fromKeyFrame(units: AccessUnit[], keyFrameTicks = -Infinity): AccessUnit[] {
+	const first = units.findIndex((unit) => unit.presentationTimeTicks >= keyFrameTicks - SAME_TIME_TICKS);
+	return units[first]?.isKeyFrame === true ? units.slice(first) : units;
 }

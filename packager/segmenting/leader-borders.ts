@@ -17,8 +17,8 @@ export type Slot = {
 	/** Its pictures, by number in order of presentation: from this one up to, not including, the other. */
 	fromPicture: number;
 	toPicture: number;
-	/** The leader's first picture of it, in decode order, is a key frame. */
-	beginsWithKeyFrame: boolean;
+	/** Time of the leader's first picture of it, in decode order, if that is a key frame. */
+	keyFrameTicks: number | undefined;
 };
 
 /** What the leader did, in order. */
@@ -31,7 +31,7 @@ type LeaderPicture = { presentationTicks: number; decodeTicks: number; isKeyFram
 export type FollowerCursor = { event: number; picture: number };
 
 /** Clocks of different rates may differ by this when they name the same time. */
-const SAME_TIME_TICKS = 2;
+export const SAME_TIME_TICKS = 2;
 /** What all have followed is removed when a list is longer than this. */
 const TRIM_COUNT = 256;
 
@@ -50,7 +50,7 @@ export class LeaderBorders {
 	readonly #starts: number[] = [];
 	#firstPicture = 0;
 	#newestDecodeTicks = -Infinity;
-	#openPart: Pick<Slot, 'startTicks' | 'fromPicture' | 'beginsWithKeyFrame'> | undefined;
+	#openPart: Pick<Slot, 'startTicks' | 'fromPicture' | 'keyFrameTicks'> | undefined;
 	#sampleEndTicks = 0;
 	#endTicks: number | undefined;
 
@@ -69,7 +69,7 @@ export class LeaderBorders {
 					this.#openPart ??= {
 						startTicks: step.startTicks,
 						fromPicture: this.pictureCount,
-						beginsWithKeyFrame: picture!.isKeyFrame,
+						keyFrameTicks: picture!.isKeyFrame ? picture!.presentationTicks : undefined,
 					};
 					this.#addPicture(picture!, step.startTicks);
 					break;
@@ -195,7 +195,7 @@ export class LeaderBorders {
 			heldUntilTicks: endTicks,
 			fromPicture: next,
 			toPicture: next,
-			beginsWithKeyFrame: false,
+			keyFrameTicks: undefined,
 		});
 	}
 
