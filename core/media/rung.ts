@@ -1,19 +1,6 @@
 /** The ladder's vocabulary: the rungs below the source. */
+import type { RungName } from '../protocol/ladder-choice.ts';
 import { VIDEO_CLOCK_RATE } from '../units.ts';
-
-export const RUNG_NAMES = ['1080p60', '720p60', '480p30', '360p30', '160p30'] as const;
-export type RungName = (typeof RUNG_NAMES)[number];
-
-/** Which rungs broadcasts have: as many as the source is worth and the machine carries, none, or these. */
-export type LadderChoice = 'automatic' | 'off' | readonly RungName[];
-
-/** A text as settings have it: `automatic`, `off`, or names of rungs with commas between. */
-export const LADDER_CHOICE_PATTERN = `^(automatic|off|(${RUNG_NAMES.join('|')})(,(${RUNG_NAMES.join('|')}))*)$`;
-
-/** `text` matches {@link LADDER_CHOICE_PATTERN}. */
-export function parseLadderChoice(text: string): LadderChoice {
-	return text === 'automatic' || text === 'off' ? text : RUNG_NAMES.filter((name) => text.split(',').includes(name));
-}
 
 /** One picture below the source, on the source's timeline, its key frames those of the source. */
 export type VideoRung = {

@@ -1,6 +1,6 @@
 /** The interface of an encoder: access units in, access units of another coding out, on the same timeline. */
 import type { SpillwayError } from '../errors/errors.ts';
-import type { EncoderState } from '../protocol/api/channel-description.ts';
+import type { EncoderInUse, EncoderState } from '../protocol/api/channel-description.ts';
 import type { Logger } from '../logger.ts';
 import type { TypedEmitter } from '../lifecycle/typed-emitter.ts';
 import type { AccessUnit, TrackId } from './access-unit.ts';
@@ -114,6 +114,8 @@ export interface MediaTranscoder extends AsyncDisposable, Pick<TypedEmitter<Tran
 
 /** Starts legs; failures are events. The tiers use it, and the composition root passes the one that runs FFmpeg. */
 export interface TranscoderFactory {
+	/** The encoder of pictures that the next transcoder uses; undefined where that is not known. */
+	readonly encoder?: EncoderInUse | undefined;
 	createAudio(options: AudioTranscodeOptions): MediaTranscoder;
 	createVideo(options: VideoTranscodeOptions): MediaTranscoder;
 }

@@ -41,6 +41,8 @@ const LOW_RUNG_MAX_HEIGHT = 360;
  * peak bitrate … exceeds error tolerance") and should be within 10 % of it.
  */
 const BANDWIDTH_MARGIN_RATIO = 1.1;
+/** A rung is made when it takes at most this share of the next better picture's bits, so no more is expected of it. */
+const RUNG_SHARE = 0.75;
 /** The best variant up to this is listed first. It is Apple's default for Wi-Fi, 2 Mbit/s on average, at its peak. */
 const FIRST_VARIANT_BPS = 2_500_000;
 
@@ -114,11 +116,16 @@ function audioLine(group: string, audio: Sound, index: number): string {
 /** `variants`: the best first, which is the order of their SCOREs. */
 function variantsText(variants: readonly Variant[]): string {
 	const frameRates = frameRatesOf(variants);
-	const lines = variants.map((variant, index) => ({
-		bandwidthBps: bandwidthBps(variant),
-		hasPicture: variant.picture !== undefined,
-		text: variantLines(variant, frameRates[index], variants.length > 1 ? variants.length - index : undefined),
-	}));
+	const bandwidths = bandwidthsOf(variants);
+	const lines = variants.map((variant, index) => {
+		const [bandwidthBps, frameRate] = [bandwidths[index]!, frameRates[index]];
+		const score = variants.length > 1 ? variants.length - index : undefined;
+		return {
+			bandwidthBps,
+			hasPicture: variant.picture !== undefined,
+			text: variantLines(variant, { bandwidthBps, frameRate, score }),
+		};
+	});
 	const candidates = lines.some(({ hasPicture }) => hasPicture) ? lines.filter(({ hasPicture }) => hasPicture) : lines;
 	const first = candidates.find((line) => line.bandwidthBps <= FIRST_VARIANT_BPS) ?? candidates.at(-1);
 	return [first, ...lines.filter((line) => line !== first)].map((line) => line?.text ?? '').join('');
@@ -141,29 +148,42 @@ function frameRatesOf(variants: readonly Variant[]): (number | undefined)[] {
 	});
 }
 
-/** Of the variant with its most demanding sound. An encoder's rate may rise up to its ceiling at any time. */
-function bandwidthBps({ picture, sounds }: Variant): number {
-	const peakOf = ({ rung, peakBps }: ListedRendition): number => {
-		const ceilingBps = rung === undefined ? 0 : rung.kind === 'video' ? rung.maxBitrateBps : rung.bitrateBps;
-		return Math.max(peakBps, ceilingBps);
-	};
-	const peakBps = (picture === undefined ? 0 : peakOf(picture)) + Math.max(0, ...sounds.map(peakOf));
-	return Math.max(1000, Math.ceil((peakBps * BANDWIDTH_MARGIN_RATIO) / 1000 - 1e-6) * 1000);
+/**
+ * BANDWIDTH of each, with its most demanding sound. An encoder's rate may rise up to its ceiling at any time. It does
+ * so when the pictures become harder, and then the better variants' rates rise too: a ceiling counts up to a share of
+ * those.
+ */
+function bandwidthsOf(variants: readonly Variant[]): number[] {
+	let betterBps = Infinity;
+	return variants.map(({ picture, sounds }) => {
+		const ceilingBps = picture?.rung?.kind === 'video' ? picture.rung.maxBitrateBps : 0;
+		const pictureBps = Math.max(picture?.peakBps ?? 0, Math.min(ceilingBps, betterBps * RUNG_SHARE));
+		betterBps = Math.min(betterBps, pictureBps);
+		const soundBps = sounds.map(({ rung, peakBps }) => Math.max(peakBps, rung?.kind === 'audio' ? rung.bitrateBps : 0));
+		const peakBps = pictureBps + Math.max(0, ...soundBps);
+		return Math.max(1000, Math.ceil((peakBps * BANDWIDTH_MARGIN_RATIO) / 1000 - 1e-6) * 1000);
+	});
 }
 
 // §4.4.6.2. CODECS names all that may occur.
-function variantLines(variant: Variant, frameRate: number | undefined, score: number | undefined): string {
+function variantLines(
+	variant: Variant,
+	{
+		bandwidthBps,
+		frameRate,
+		score,
+	}: { bandwidthBps: number; frameRate: number | undefined; score: number | undefined },
+): string {
 	const { picture, sounds, group } = variant;
 	const codecs = new Set(
 		[picture, ...sounds].map((entry) => entry && codecString(entry.config)).filter((name) => name !== undefined),
 	);
-	const peakBps = bandwidthBps(variant);
 	const averageBps = (picture?.averageBps ?? 0) + Math.max(0, ...sounds.map((sound) => sound.averageBps));
 	// "the optimal pixel resolution at which to display all the video"
 	const shown = picture && displaySize(picture.config);
 	const attributes = [
-		`BANDWIDTH=${peakBps}`,
-		...(averageBps > 0 ? [`AVERAGE-BANDWIDTH=${Math.min(peakBps, Math.ceil(averageBps / 1000) * 1000)}`] : []),
+		`BANDWIDTH=${bandwidthBps}`,
+		...(averageBps > 0 ? [`AVERAGE-BANDWIDTH=${Math.min(bandwidthBps, Math.ceil(averageBps / 1000) * 1000)}`] : []),
 		...(score === undefined ? [] : [`SCORE=${score}`]),
 		`CODECS=${quoted([...codecs].join(','))}`,
 		...(shown ? [`RESOLUTION=${shown.widthPixels}x${shown.heightPixels}`] : []),

@@ -82,6 +82,11 @@ export class FollowingTrackWriter {
 		return this.#state === 'away';
 	}
 
+	/** All that the leader did is published: after the leader's flush, no picture is missing. */
+	get isComplete(): boolean {
+		return this.#event === undefined;
+	}
+
 	/** Adds the next picture. */
 	write(accessUnit: AccessUnit): WriteResult {
 		const ticks = accessUnit.presentationTimeTicks;
@@ -92,10 +97,11 @@ export class FollowingTrackWriter {
 			}
 			this.#leave();
 		}
+		const isFirst = this.#lastTicks === undefined && this.#waiting.length === 0;
+		if (isFirst && !accessUnit.isKeyFrame) {
+			return 'dropped';
+		}
 		if (this.#state === 'away') {
-			if (!accessUnit.isKeyFrame) {
-				return 'dropped';
-			}
 			this.#state = 'returning';
 		}
 		if (this.#waiting.length === MAX_WAITING_PICTURES) {
@@ -219,7 +225,7 @@ export class FollowingTrackWriter {
 
 	/** Its first key frame comes later. Where the leader has one at the segment's start, so will the next segment. */
 	#passBeforeKeyFrame(slot: Slot): boolean {
-		if (this.#isSegmentStart && this.#borders.isKeyFrame(slot.fromPicture)) {
+		if (this.#isSegmentStart && slot.beginsWithKeyFrame) {
 			this.#state = 'returning';
 		}
 		this.#publishEmpty(slot, 'gap-part');
@@ -296,7 +302,7 @@ export class FollowingTrackWriter {
 	}
 
 	#publish(slot: Slot): void {
-		const units = this.#isSegmentStart ? fromKeyFrame(this.#taken) : this.#taken;
+		const units = this.#isSegmentStart && slot.beginsWithKeyFrame ? fromKeyFrame(this.#taken) : this.#taken;
 		this.#taken = [];
 		// The first is decoded where the part begins, so that decode times have no hole.
 		let startTicks = slot.startTicks;
@@ -367,7 +373,7 @@ export class FollowingTrackWriter {
 	}
 }
 
-/** The pictures from their first key frame on, if they have one: those before belong to the segment that has ended. */
+/** From the key frame on, if it is there: what an open GOP shows before it belongs to the segment before. */
 function fromKeyFrame(units: AccessUnit[]): AccessUnit[] {
 	const first = units.findIndex((unit) => unit.isKeyFrame);
 	return first > 0 ? units.slice(first) : units;

@@ -17,6 +17,8 @@ export type Slot = {
 	/** Its pictures, by number in order of presentation: from this one up to, not including, the other. */
 	fromPicture: number;
 	toPicture: number;
+	/** The leader's first picture of it, in decode order, is a key frame. */
+	beginsWithKeyFrame: boolean;
 };
 
 /** What the leader did, in order. */
@@ -48,7 +50,7 @@ export class LeaderBorders {
 	readonly #starts: number[] = [];
 	#firstPicture = 0;
 	#newestDecodeTicks = -Infinity;
-	#openPart: { startTicks: number; fromPicture: number } | undefined;
+	#openPart: Pick<Slot, 'startTicks' | 'fromPicture' | 'beginsWithKeyFrame'> | undefined;
 	#sampleEndTicks = 0;
 	#endTicks: number | undefined;
 
@@ -64,7 +66,11 @@ export class LeaderBorders {
 		for (const step of steps) {
 			switch (step.kind) {
 				case 'start-sample':
-					this.#openPart ??= { startTicks: step.startTicks, fromPicture: this.pictureCount };
+					this.#openPart ??= {
+						startTicks: step.startTicks,
+						fromPicture: this.pictureCount,
+						beginsWithKeyFrame: picture!.isKeyFrame,
+					};
 					this.#addPicture(picture!, step.startTicks);
 					break;
 				case 'finish-sample':
@@ -119,19 +125,14 @@ export class LeaderBorders {
 			: Math.min(startTicks + laterTicks, (this.#starts[index + 1] ?? Infinity) - 1);
 	}
 
-	/** The number is that of a key frame. */
-	isKeyFrame(picture: number): boolean {
-		return this.#keyFrames[picture - this.#firstPicture] ?? false;
-	}
-
 	/**
 	 * The first picture known to be taken by a track that took one at `lastTicks` and keeps those at least `leastTicks`
-	 * apart, and key frames. A tick is allowed for rounding.
+	 * apart, and key frames.
 	 */
 	nextTaken(lastTicks: number, leastTicks: number): number | undefined {
 		const first = this.#countUntil(lastTicks + SAME_TIME_TICKS);
 		for (let index = first; index < this.#times.length; index++) {
-			if (this.#keyFrames[index] || this.#times[index]! - lastTicks >= leastTicks - 1) {
+			if (this.#keyFrames[index] || this.#times[index]! - lastTicks >= leastTicks) {
 				return this.#firstPicture + index;
 			}
 		}
@@ -187,7 +188,15 @@ export class LeaderBorders {
 	): void {
 		const endTicks = startTicks + durationTicks;
 		const next = this.pictureCount;
-		this.#events.push({ kind, startTicks, endTicks, heldUntilTicks: endTicks, fromPicture: next, toPicture: next });
+		this.#events.push({
+			kind,
+			startTicks,
+			endTicks,
+			heldUntilTicks: endTicks,
+			fromPicture: next,
+			toPicture: next,
+			beginsWithKeyFrame: false,
+		});
 	}
 
 	/** Pictures up to and including this time. Times come in order but for B-frames, so the search is from the end. */
