@@ -13,7 +13,6 @@ import { type FfmpegExit, FfmpegProcess } from './ffmpeg-process.ts';
 const FRAME_COUNT = 10;
 const FRAME_RATE = 60;
 const KEY_FRAME_INTERVAL = 4;
-const TIMEOUT_MS = 2000;
 const PICTURE: VideoTrackConfig = {
 	kind: 'video',
 	codec: 'h264',
@@ -28,11 +27,15 @@ const SOURCE =
 	`testsrc2=s=${PICTURE.widthPixels}x${PICTURE.heightPixels}:r=${FRAME_RATE},format=yuv420p,` +
 	`loop=loop=-1:size=2,setpts=PTS+10/TB`;
 
-/** @returns pictures a second. @throws what is wrong with the encoder, in at most 2 s. */
-export async function tryEncoder(clock: Clock, name: H264EncoderName, cpuCount: number): Promise<number> {
+/** @returns pictures a second. @throws what is wrong with the encoder, within the time. */
+export async function tryEncoder(
+	clock: Clock,
+	name: H264EncoderName,
+	{ cpuCount, timeoutMs }: { cpuCount: number; timeoutMs: number },
+): Promise<number> {
 	const trial = new Trial(clock, name, cpuCount);
 	try {
-		return await withDeadline(clock, trial.run(), TIMEOUT_MS, () => new Error(`no answer within ${TIMEOUT_MS} ms`));
+		return await withDeadline(clock, trial.run(), timeoutMs, () => new Error(`no answer within ${timeoutMs} ms`));
 	} finally {
 		// In the background: one that ignores SIGTERM takes longer than the trial may.
 		void trial.stop();

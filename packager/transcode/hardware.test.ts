@@ -27,7 +27,7 @@ async function choose(
 				return result === 'fails' ? Promise.reject(new Error(`${name} has no device`)) : Promise.resolve(result);
 			},
 		},
-		setting,
+		{ setting, trialsTimeoutMs: 4000 },
 	);
 	expect(choice.ranking).toEqual(['libx264']);
 	const probed = choice.probe();

@@ -9,8 +9,6 @@ import { H264_ENCODER_NAMES, type H264EncoderName } from '../../core/media/trans
 
 /** libx264 needs no device: it is always there and always the last resort. */
 const LAST_RESORT: H264EncoderName = 'libx264';
-/** For all trials together; those that are left are not made. */
-const ALL_TRIALS_TIMEOUT_MS = 4000;
 /** A process that ends before has not worked. A second one in a row is not a chance. */
 const FIRST_SECONDS_MS = 5000;
 const MAX_EARLY_FAILURES = 2;
@@ -30,6 +28,12 @@ export type EncoderReport = {
 /** `auto`: the fastest one that works. A name: that one where it works, else libx264. */
 export type EncoderSetting = 'auto' | H264EncoderName;
 
+type EncoderChoiceOptions = {
+	setting: EncoderSetting;
+	/** For all trials together; those that are left are not made. */
+	trialsTimeoutMs: number;
+};
+
 type EncoderChoiceDependencies = {
 	clock: Clock;
 	logger: Logger;
@@ -43,14 +47,16 @@ type EncoderChoiceDependencies = {
 export class EncoderChoice {
 	readonly #deps: EncoderChoiceDependencies;
 	readonly #setting: EncoderSetting;
+	readonly #trialsTimeoutMs: number;
 	readonly #tried: EncoderTrial[] = [];
 	/** Best first. */
 	#ranking: readonly H264EncoderName[] = [LAST_RESORT];
 	#reason: string;
 
-	constructor(deps: EncoderChoiceDependencies, setting: EncoderSetting) {
+	constructor(deps: EncoderChoiceDependencies, { setting, trialsTimeoutMs }: EncoderChoiceOptions) {
 		this.#deps = deps;
 		this.#setting = setting;
+		this.#trialsTimeoutMs = trialsTimeoutMs;
 		this.#reason = setting === LAST_RESORT ? 'it is configured' : 'the trials are not over';
 	}
 
@@ -97,8 +103,9 @@ export class EncoderChoice {
 
 	async #tryAll(): Promise<void> {
 		const { clock, list, tryEncoder } = this.#deps;
-		const existing = await withDeadline(clock, list(), ALL_TRIALS_TIMEOUT_MS, () => new Error('no answer in time'));
-		const endMs = clock.monotonicMs() + ALL_TRIALS_TIMEOUT_MS;
+		const timeoutMs = this.#trialsTimeoutMs;
+		const existing = await withDeadline(clock, list(), timeoutMs, () => new Error('no answer in time'));
+		const endMs = clock.monotonicMs() + timeoutMs;
 		for (const name of this.#wanted().filter((wanted) => existing.has(wanted))) {
 			const restMs = endMs - clock.monotonicMs();
 			if (restMs <= 0) {

@@ -11,10 +11,11 @@ function launch(command: string, ...ffmpegArguments: string[]): string {
 	return execFileSync(LAUNCHER, ['-c', command, ...ffmpegArguments], { env, encoding: 'utf8' }).trim();
 }
 
-it('lowers the priority for pictures, and not for sound', () => {
+it('lowers the priority for pictures, and not for sound or a trial', () => {
 	const own = Number(execFileSync('nice', { encoding: 'utf8' }));
 	expect(Number(launch('nice', '-i', 'pipe:0', '-map', '[out0]', '-c:v', 'libx264'))).toBe(Math.min(19, own + 10));
 	expect(Number(launch('nice', '-i', 'pipe:0', '-map', '0:a:0', '-c:a', 'libopus'))).toBe(own);
+	expect(Number(launch('nice', '-f', 'lavfi', '-i', 'testsrc2', '-map', '[out0]', '-c:v', 'libx264'))).toBe(own);
 });
 
 it('passes on no secret', () => {

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Starts FFmpeg with nothing of the server's environment but where programs and libraries are. Encoders of pictures get a lower
 # priority: media that passes through, and viewers, come first. Those of sound do not: they take next to nothing, and a picture
-# over WebRTC waits for sound that is late. Each step replaces the one before it (exec), so that the process id, signals and
+# over WebRTC waits for sound that is late. A trial of an encoder is short and has a deadline. Each step replaces the one before it (exec), so that the process id, signals and
 # the exit code are FFmpeg's own.
 case " $* " in
+*' -f lavfi '*) niceness=0 ;;
 *' -c:v '*) niceness=10 ;;
 *) niceness=0 ;;
 esac

@@ -15,6 +15,10 @@ import { FfmpegTranscoder, type TranscodePlan } from './transcoder.ts';
 
 /** No output for this long while input flows means a hang. Starting FFmpeg on a busy machine takes 1 s at most. */
 const DEFAULT_HANG_TIMEOUT_MS = 5000;
+/** Ten pictures take a tenth of a second; starting FFmpeg on a busy machine takes 1 s at most. */
+const DEFAULT_TRIAL_TIMEOUT_MS = 2000;
+/** Of those that take all of their time. */
+const TRIALS_AT_MOST = 2;
 
 /** Omitted fields have defaults. */
 type TranscoderFactoryOptions = {
@@ -23,6 +27,8 @@ type TranscoderFactoryOptions = {
 	logger?: Logger;
 	/** Which encoder of pictures. With `auto`, or a name other than libx264, trials begin at once. Default: libx264. */
 	encoder?: EncoderSetting;
+	/** For each of the trials, and half of what all may take. Default: 2 s. */
+	trialTimeoutMs?: number;
 	restartPolicy?: RestartPolicy;
 	hangTimeoutMs?: number;
 	/** Cores that one video encoder may use. Default: all of the machine's. */
@@ -39,15 +45,16 @@ export type FfmpegTranscoderFactory = TranscoderFactory & {
 /** Makes transcoders that run FFmpeg. Call checkFfmpeg() once before, to find out early that FFmpeg is missing. */
 export function createTranscoderFactory(options: TranscoderFactoryOptions): FfmpegTranscoderFactory {
 	const { clock, restartPolicy = DEFAULT_RESTART_POLICY, hangTimeoutMs = DEFAULT_HANG_TIMEOUT_MS } = options;
+	const { trialTimeoutMs = DEFAULT_TRIAL_TIMEOUT_MS } = options;
 	const cpuCount = options.cpuCount ?? availableParallelism();
 	const choice = new EncoderChoice(
 		{
 			clock,
 			logger: options.logger ?? silentLogger,
 			list: listEncoders,
-			tryEncoder: (name) => tryEncoder(clock, name, cpuCount),
+			tryEncoder: (name) => tryEncoder(clock, name, { cpuCount, timeoutMs: trialTimeoutMs }),
 		},
-		options.encoder ?? 'libx264',
+		{ setting: options.encoder ?? 'libx264', trialsTimeoutMs: TRIALS_AT_MOST * trialTimeoutMs },
 	);
 	// In the background: nothing waits for it.
 	void choice.probe();
