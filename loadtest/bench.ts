@@ -43,7 +43,7 @@ ${Object.entries(COMMANDS)
   --publishers a,b   of: ${Object.keys(PUBLISHER_KINDS).join(', ')}
   --tiers a,b        of: ${DELIVERY_TIERS.join(', ')}
   --runs n  --seconds n  --settle n  --reference-seconds n (of the direct connection; default: the same)
-  --joins n  --away n  --rounds n (of each emergency)
+  --joins n  --crowd n (over WebRTC at once, within --ramp 1 s; --runs n)  --away n  --rounds n (of each emergency)
   --line bits/s  --kinds a,b (of the poor line: ${Object.keys(POOR_LINE_KINDS).join(', ')})
   --attacks a,b   of: ${Object.keys(ATTACKS).join(', ')}
   --hand-overs n (each way, of each of --viewers n)  --film-strips path (begin of the files' names)

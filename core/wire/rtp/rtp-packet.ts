@@ -83,7 +83,7 @@ const DESCRIPTOR_BYTES: Readonly<Record<StageDescriptor, readonly number[]>> = {
 };
 
 /** What few stage packets carry. */
-export type StageExtras = {
+type StageExtras = {
 	descriptor?: StageDescriptor | undefined;
 	/** Capture time minus the sender's idea of it: "Capture NTP Clock = Sender NTP Clock + Capture Clock Offset". */
 	captureClockOffsetMs?: number | undefined;

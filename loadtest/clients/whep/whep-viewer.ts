@@ -61,6 +61,7 @@ export class WhepViewer {
 	#sessionUrl: string | undefined;
 	#dtls: RTCDtlsTransport | undefined;
 	#sink: RtpSink | undefined;
+	#pictureAfterMs: number | undefined;
 	#lastPacketAtMs = 0;
 	#sampleIn = 1;
 	#isClosed = false;
@@ -75,6 +76,11 @@ export class WhepViewer {
 		return this.#sink;
 	}
 
+	/** From the end of the DTLS handshake to the first whole picture; undefined before it. */
+	get pictureAfterMs(): number | undefined {
+		return this.#pictureAfterMs;
+	}
+
 	/** Resolves when the first picture is complete. Call close() also when it rejects. */
 	async start(): Promise<void> {
 		const { clock, url } = this.#options;
@@ -87,8 +93,10 @@ export class WhepViewer {
 		this.#sink = new RtpSink(answer.tracks, this.#options.figures);
 		const picture = new Promise<void>((resolve) => (this.#onPicture = resolve));
 		await this.#connect(ice, answer);
+		const connectedAtMs = clock.monotonicMs();
 		this.#takeOver(ice);
 		await withDeadline(clock, picture, CONNECT_DEADLINE_MS, () => new Error('no picture came within 15 s'));
+		this.#pictureAfterMs = clock.monotonicMs() - connectedAtMs;
 	}
 
 	/** Ends the session as a browser does: DELETE, then the sockets. Idempotent, never rejects, takes a few seconds. */

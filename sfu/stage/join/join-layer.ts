@@ -23,7 +23,7 @@ const PAUSE_PER_NEWCOMER_MS = 0.25;
 /** Idle → filling (newcomers gather) → following (burst sent, live packets copied) → idle. */
 type JoinLayerState = 'idle' | 'filling' | 'following';
 
-/** What a join layer reads of the live layer that it copies. */
+/** What a join layer reads of the live layer that it copies. @internal for tests */
 export type BurstSource = Pick<LiveLayer, 'followers' | 'gop' | 'highestSequence'>;
 
 export class JoinLayer implements Follower {
