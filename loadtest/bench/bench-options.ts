@@ -21,6 +21,8 @@ const OPTIONS = {
 	'reference-seconds': { type: 'string' },
 	settle: { type: 'string', default: '8' },
 	joins: { type: 'string', default: '50' },
+	crowd: { type: 'string' },
+	ramp: { type: 'string', default: '1' },
 	'hand-overs': { type: 'string', default: '50' },
 	viewers: { type: 'string', default: '1' },
 	attacks: { type: 'string' },
@@ -81,6 +83,9 @@ export function readBenchOptions() {
 		referenceMs: values['reference-seconds'] === undefined ? durationMs : number('reference-seconds') * 1000,
 		settleMs: number('settle') * 1000,
 		joinCount: number('joins'),
+		/** Viewers who join over WebRTC at once, within the ramp. */
+		crowdCount: values.crowd === undefined ? undefined : number('crowd'),
+		rampMs: number('ramp') * 1000,
 		handOverCount: number('hand-overs'),
 		viewerCount: number('viewers'),
 		roundCount: number('rounds'),

@@ -12,6 +12,7 @@ import { type ViewerChoice, viewerOptions } from './measure/path-viewer.ts';
 import { type SelfWatchResult, watchSelf } from './measure/self-watch.ts';
 import { type ServerUnderTest, withPublisher } from './measure/server-under-test.ts';
 import { type BenchCommand, say, withServer } from './bench-options.ts';
+import { crowdJoins } from './crowd-joins.ts';
 
 type JoinOptions = {
 	publisher: PublisherKind;
@@ -35,8 +36,11 @@ const JOIN_DEADLINE_MS = 10_000;
 const WARM_UP_MS = 5000;
 
 export const joins: BenchCommand = {
-	summary: 'time to the first picture for viewers who join at random moments',
+	summary: 'time to the first picture for viewers who join at random moments, or of a crowd at once (--crowd)',
 	run: async (options) => {
+		if (options.crowdCount !== undefined) {
+			return crowdJoins(options, options.crowdCount);
+		}
 		const { settings, viewer, joinCount } = options;
 		const runs: JoinRun[] = [];
 		await withServer(options, async (server) => {

@@ -81,13 +81,14 @@ describe('a ladder below 1080p60', () => {
 });
 
 afterAll(() => {
-	const ratio = sum(totals.ours) / sum(totals.bare);
 	console.log(
 		[
 			'| run | FFmpeg, cores | our process, cores | delay p50 / p95 / max ms | lost | idle | steal |',
 			'| --- | --- | --- | --- | --- | --- | --- |',
 			...rows,
-			`\nFFmpeg under our transcoder to FFmpeg alone: ${ratio.toFixed(3)}`,
+			...(totals.bare.length > 0
+				? [`\nFFmpeg under our transcoder to FFmpeg alone: ${(sum(totals.ours) / sum(totals.bare)).toFixed(3)}`]
+				: []),
 		].join('\n'),
 	);
 });
@@ -98,7 +99,8 @@ async function measure(what: string, run: () => Promise<Cost>): Promise<Cost> {
 	const after = readMachine();
 	const share = (name: 'idle' | 'steal'): string =>
 		`${Math.round(((after[name] - before[name]) * 100) / (after.total - before.total))} %`;
-	const delays = [...cost.delays].map(([name, values]) => {
+	const counted = [...cost.delays].filter(([, values]) => values.length > 0);
+	const delays = counted.map(([name, values]) => {
 		const at = (percent: number): string => percentile(values, percent).toFixed(1);
 		return `${name}: ${at(50)} / ${at(95)} / ${at(100)}`;
 	});

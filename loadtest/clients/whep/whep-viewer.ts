@@ -68,6 +68,7 @@ export class WhepViewer {
 	#dtls: RTCDtlsTransport | undefined;
 	#sink: RtpSink | undefined;
 	#sizes: SizeReader | undefined;
+	#pictureAfterMs: number | undefined;
 	#lastPacketAtMs = 0;
 	#sampleIn = 1;
 	#isClosed = false;
@@ -80,6 +81,11 @@ export class WhepViewer {
 	/** Totals so far; undefined before the answer. */
 	get sink(): RtpSink | undefined {
 		return this.#sink;
+	}
+
+	/** From the end of the DTLS handshake to the first whole picture; undefined before it. */
+	get pictureAfterMs(): number | undefined {
+		return this.#pictureAfterMs;
 	}
 
 	/** Resolves when the first picture is complete. Call close() also when it rejects. */
@@ -96,8 +102,10 @@ export class WhepViewer {
 		this.#sizes = video === undefined ? undefined : new SizeReader(video.payloadType);
 		const picture = new Promise<void>((resolve) => (this.#onPicture = resolve));
 		await this.#connect(ice, answer);
+		const connectedAtMs = clock.monotonicMs();
 		this.#takeOver(ice);
 		await withDeadline(clock, picture, CONNECT_DEADLINE_MS, () => new Error('no picture came within 15 s'));
+		this.#pictureAfterMs = clock.monotonicMs() - connectedAtMs;
 	}
 
 	/** Ends the session as a browser does: DELETE, then the sockets. Idempotent, never rejects, takes a few seconds. */

@@ -21,7 +21,7 @@ export type TimelinePoint = {
 /** With more points, every second one is deleted and new ones come half as often. */
 const MAX_POINTS = 1200;
 /** Figures of the whole run: joins happen in the ramp, and peaks anywhere. */
-const WHOLE_RUN = /(\.join|\.answer|\.switch|\.startLate|Held)$/;
+const WHOLE_RUN = /(\.join|\.picture|\.answer|\.switch|\.startLate|Held)$/;
 const CURVE_PERCENTILES = [0, 5, 10, 20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 92.5, 95, 97.5, 98, 99, 99.5, 99.9, 100];
 
 export class RunRecorder {

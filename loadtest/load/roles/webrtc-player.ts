@@ -36,7 +36,10 @@ export function createWebRtcPlayer(
 	});
 	let counted: { totals: RtpTotals; atMs: number } | undefined;
 	return {
-		start: () => viewer.start(),
+		start: async () => {
+			await viewer.start();
+			figures.sample('webrtc.picture', viewer.pictureAfterMs!);
+		},
 		close: () => {
 			setRung(undefined);
 			return viewer.close();

@@ -41,7 +41,7 @@ const TRANSITIONS: TransitionTable<CohortState, CohortEvent> = {
 
 /** `reached`: on the join layer. `moving`: it has been sent elsewhere. */
 type MemberState = 'coming' | 'ready' | 'reached' | 'moving' | 'finished';
-/** `holds`: the layers that have to continue for this member. */
+/** `holds`: the layers that have to stay in use for this member. */
 type Member = { moveTo: MoveTo; state: MemberState; holds: Set<JoinLayer> };
 
 type CohortDependencies = {

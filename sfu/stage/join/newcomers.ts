@@ -12,8 +12,8 @@ import { BURST_GROUP_PACKETS, type JoinLayer } from './join-layer.ts';
 /** How long the first newcomers gather before their burst. */
 const FIRST_GATHER_MS = 8;
 /**
- * Added for each layer in use: what the burst takes, and at least this. So a crowd costs a burst every 30 to 130 ms,
- * and the layers last until the first of them is free again.
+ * Added for each layer in use: what the burst takes, and at least this. So a crowd costs a burst every 30 to 80 ms, and
+ * all layers together last for more than a second where none is free again sooner.
  */
 const MIN_GATHER_STEP_MS = 20;
 /** With the next key frame this near, waiting for it is quicker than a burst. */
