@@ -62,6 +62,8 @@ export class StreamObserver {
 	readonly #videoSamples: Sample[] = [];
 	readonly #audioSamples: Sample[] = [];
 	readonly #intervalsMs: number[] = [];
+	/** Their median, once it is asked for; each picture changes them. */
+	#usualIntervalMs: number | undefined;
 	readonly #gaps: Array<{ endedAtMs: number; durationMs: number }> = [];
 
 	configure(config: TrackConfig): void {
@@ -94,6 +96,7 @@ export class StreamObserver {
 		} else if (Number.isFinite(this.#newestPresentationMs)) {
 			this.#intervalsMs.push(unit.presentationTimeMs - this.#newestPresentationMs);
 			this.#intervalsMs.splice(0, this.#intervalsMs.length - MAX_INTERVALS);
+			this.#usualIntervalMs = undefined;
 		}
 		this.#newestPresentationMs = Math.max(this.#newestPresentationMs, unit.presentationTimeMs);
 		this.#gopBeganAtMs = unit.isKeyFrame ? unit.arrivedAtMs : this.#gopBeganAtMs;
@@ -133,7 +136,10 @@ export class StreamObserver {
 
 	/** The usual time from picture to picture, in milliseconds; undefined before the second. */
 	get usualIntervalMs(): number | undefined {
-		return this.#intervalsMs.length === 0 ? undefined : percentile(this.#intervalsMs, 50);
+		if (this.#intervalsMs.length > 0) {
+			this.#usualIntervalMs ??= percentile(this.#intervalsMs, 50);
+		}
+		return this.#usualIntervalMs;
 	}
 
 	/** Arriving pictures a second, which cost encoder time independent of stated times. 0 while unknown. */
