@@ -12,6 +12,7 @@ import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import { OPUS_CLOCK_RATE, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 import { H264_PARAMETERS, OPUS_PARAMETERS, type PayloadTypes } from '../rtp/media-codecs.ts';
 import { ABS_CAPTURE_TIME_EXTENSION_ID } from '../../core/wire/rtp/rtp-packet.ts';
+import { DemandGate, watchConsumers } from './demand-gate.ts';
 import { JoinLayer } from './join/join-layer.ts';
 import { StageLink } from './stage-link.ts';
 import { StageStream } from './layer/stage-stream.ts';
@@ -35,6 +36,7 @@ const KEY_FRAME_REQUEST_INTERVAL_MS = 1000;
 const ABS_CAPTURE_TIME_URI = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
 
 type StageDependencies = {
+	router: Router;
 	link: StageLink;
 	videoProducer: Producer;
 	audioProducer: Producer;
@@ -87,7 +89,7 @@ export class Stage extends TypedEmitter<StageEvents> {
 		names: { payloadTypes: PayloadTypes; cname: string; videoSsrcs: readonly number[]; audioSsrc: number },
 	) {
 		super(deps.logger);
-		const { link, clock, videoProducer, audioProducer } = deps;
+		const { router, link, clock, videoProducer, audioProducer } = deps;
 		const { payloadTypes, cname, videoSsrcs, audioSsrc } = names;
 		this.#deps = deps;
 		this.link = link;
@@ -95,7 +97,15 @@ export class Stage extends TypedEmitter<StageEvents> {
 		this.audioProducer = audioProducer;
 		this.producers = [videoProducer, audioProducer];
 		this.#scope = new CloseScope(deps.logger);
-		const streamDeps = { clock, send: (packet: Buffer): void => link.send(packet) };
+		const consumers = watchConsumers(
+			router,
+			this.producers.map(({ id }) => id),
+		);
+		const gate = new DemandGate(
+			{ clock, send: (packet) => link.send(packet), isWanted: () => consumers.count > 0 },
+			[audioSsrc, videoSsrcs.at(-1)!],
+		);
+		const streamDeps = { clock, send: (packet: Buffer): void => gate.send(packet) };
 		const videoStream = (ssrc: number): StageStream =>
 			new StageStream(streamDeps, { ssrc, payloadType: payloadTypes.h264, clockRate: VIDEO_CLOCK_RATE, cname });
 		const joinLayers = videoSsrcs
