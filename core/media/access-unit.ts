@@ -1,12 +1,18 @@
 /** The access unit: all coded bits of one picture or audio frame with its times. Ingest passes it to the tiers. */
 import type { Codec } from './codecs.ts';
+import type { Rung } from './rung.ts';
 
 export type TrackKind = 'video' | 'audio';
 
 /** Name of a track within its broadcast, in addresses and logs, such as `video0`. */
 export type TrackId = `${TrackKind}${number}`;
 
-export type Track = { id: TrackId; kind: TrackKind };
+export type Track = {
+	id: TrackId;
+	kind: TrackKind;
+	/** Absent: the source's own picture or sound, passed through or re-encoded. */
+	rung?: Rung;
+};
 
 /** A broadcast's track of this kind and number; 0 is the one that the publisher sends. */
 export function createTrack(kind: TrackKind, number: number): Track {

@@ -28,6 +28,7 @@ function openRegistry(limits: Partial<WorkLimits> = {}): { registry: BroadcastRe
 			maxPublisherBitrateBps: 1e9,
 			...limits,
 		},
+		ladderChoice: 'off',
 		openPackager: () => new FakeTrackSink(),
 	});
 	return { registry, fail };
@@ -61,6 +62,13 @@ describe('BroadcastRegistry', () => {
 		const { registry } = openRegistry({ maxBroadcasts: 1 });
 		const running = await registry.open(permission('a'));
 		expect(await registry.open(permission('a'))).toBe(running);
+		await registry.close();
+	});
+
+	it("gives a broadcast its channel's choice of rungs", async () => {
+		const { registry } = openRegistry();
+		const chosen = await registry.open({ ...permission('a'), ladderChoice: ['480p30'] });
+		expect([chosen.ladderChoice, (await registry.open(permission('b'))).ladderChoice]).toEqual([['480p30'], undefined]);
 		await registry.close();
 	});
 

@@ -6,7 +6,7 @@ import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
-import { isSameConfig, type AudioCodec, type TrackConfig } from '../../core/media/codecs.ts';
+import { displaySize, isSameConfig, type AudioCodec, type TrackConfig } from '../../core/media/codecs.ts';
 import { opusDurationTicks } from '../../core/media/opus.ts';
 import type { TranscoderFactory } from '../../core/media/transcoder.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
@@ -14,10 +14,12 @@ import { AAC_FRAME_SAMPLES, ticksToMs } from '../../core/units.ts';
 import { CheckedTimes } from '../timing/checked-times.ts';
 import { PaceCorrection } from '../timing/pace-correction.ts';
 import { AudioLegs } from '../media-graph/audio-legs.ts';
-import type { BroadcastOutputs, LegEncoderState } from '../media-graph/outputs.ts';
+import type { BroadcastOutputs, LegEncoderState, PictureEncoder } from '../media-graph/outputs.ts';
 import { ContributionTimeline } from '../timing/contribution-timeline.ts';
 import { EncoderAdmission } from '../media-plan/encoder-admission.ts';
-import { isSamePlan, SOURCE_TRACKS, type LegPlan, type StreamFacts } from '../media-plan/leg-planner.ts';
+import { LadderControl } from '../media-plan/ladder-control.ts';
+import type { LadderPlan, LadderSetting } from '../media-plan/ladder.ts';
+import { isSamePlan, originOf, SOURCE_TRACKS, type MediaPlan, type StreamFacts } from '../media-plan/media-planner.ts';
 import { OffAirBuffer, type PublisherMedia } from './off-air-buffer.ts';
 import { knowsGop, knowsTracks, mayLackPicture, usualSilenceMs } from './patience.ts';
 import { ProblemWatch } from './problem-watch.ts';
@@ -33,7 +35,7 @@ type ContributionEvents = {
 	/** Media reached a tier. Emitted for each unit; cheap. */
 	media: [];
 	/** The first plan for the stream, or a changed one. */
-	planned: [plan: LegPlan];
+	planned: [plan: MediaPlan];
 	/** The publisher has ended, and no more of its media goes out; close() also waits for its encoders. Once. */
 	closed: [reason: PublisherEndReason];
 };
@@ -58,6 +60,8 @@ type ContributionDependencies = {
 	waitsForGop: boolean;
 	/** Whether a picture may be re-encoded. */
 	encoderGrants: EncoderGrants;
+	/** Which rungs the channel may have. */
+	ladderSetting: () => LadderSetting;
 };
 
 /** Owns a publisher, from acceptance to its end. */
@@ -74,7 +78,10 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 	readonly #video: VideoLegs;
 	readonly #audio: AudioLegs;
 	readonly #admission: EncoderAdmission;
-	#plan: LegPlan | undefined;
+	readonly #ladder: LadderControl;
+	#plan: MediaPlan | undefined;
+	/** Chosen since the last interval. */
+	#rungs: LadderPlan | undefined;
 	#isReady = false;
 	/** False until the previous contribution has ended: until then only the newest GOP is kept, unchanged. */
 	#isOnAir = false;
@@ -101,11 +108,17 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 			onOpen: () => this.emit('media'),
 		});
 		const legDeps = { ...deps, runs: this.#runs, onMedia: () => this.emit('media') };
-		this.#video = new VideoLegs(legDeps, SOURCE_TRACKS.video);
-		this.#audio = new AudioLegs(legDeps, SOURCE_TRACKS.audio);
+		this.#video = new VideoLegs(legDeps);
+		this.#audio = new AudioLegs(legDeps);
 		this.#admission = new EncoderAdmission(deps);
+		this.#ladder = new LadderControl(deps, deps.ladderSetting);
 		this.#listen();
-		this.#scope.every(deps.clock, DECIDE_INTERVAL_MS, () => this.#decide());
+		this.#scope.every(deps.clock, DECIDE_INTERVAL_MS, () => {
+			this.#ladder.observe(this.#video.pictureEncoder?.lagMs);
+			this.#rungs = undefined;
+			this.#decide();
+			this.problemWatch.observeLadder(this.#plan?.ladder);
+		});
 		this.#requestKeyFrames();
 		this.#scope.onClose(async (reason) => {
 			this.#runs.end();
@@ -114,17 +127,23 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 			// Before the encoders have ended: the next publisher after one that unpublished must see an ended broadcast.
 			this.emit('closed', reason);
 			this.#admission.release();
+			this.#ladder.release();
 			await Promise.all([this.#video.close(), this.#audio.close(), publisher.close(reason)]);
 		});
 	}
 
 	/** Undefined until enough facts are known. */
-	get plan(): LegPlan | undefined {
+	get plan(): MediaPlan | undefined {
 		return this.#plan;
 	}
 
 	get encoderStates(): readonly LegEncoderState[] {
 		return [...this.#video.encoderStates, ...this.#audio.encoderStates];
+	}
+
+	/** Undefined while no picture is encoded. */
+	get pictureEncoder(): PictureEncoder | undefined {
+		return this.#video.pictureEncoder;
 	}
 
 	/** Clock.monotonicMs() of the last unit. */
@@ -245,14 +264,13 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		if (accessUnit === undefined) {
 			return;
 		}
-		const isHeld = !this.#runs.hasRun;
-		if (isHeld) {
-			this.#hold(accessUnit);
-		}
+		// Before the unit goes anywhere, so that an encoder that it needs begins with all its outputs.
 		if (unit.kind === 'video') {
 			this.#decide();
 		}
-		if (!isHeld) {
+		if (!this.#runs.hasRun) {
+			this.#hold(accessUnit);
+		} else {
 			this.#feedStage(accessUnit, this.#plan!);
 			this.#feedPackager(accessUnit, this.#plan!);
 		}
@@ -327,7 +345,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		}
 	}
 
-	#feedStage(unit: AccessUnit, plan?: LegPlan): void {
+	#feedStage(unit: AccessUnit, plan?: MediaPlan): void {
 		if (unit.kind === 'audio') {
 			this.#audio.feedStage(unit, this.observer.audio!);
 		} else {
@@ -335,9 +353,9 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		}
 	}
 
-	#feedPackager(unit: AccessUnit, plan: LegPlan): void {
+	#feedPackager(unit: AccessUnit, plan: MediaPlan): void {
 		if (unit.kind === 'audio') {
-			this.#audio.feedPackager(unit, this.observer.audio!);
+			this.#audio.feedPackager(unit, plan, this.observer.audio!);
 		} else {
 			this.#video.feedPackager(unit, plan);
 		}
@@ -364,14 +382,16 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		if (!this.#runs.hasRun && !this.#knowsEnough()) {
 			return;
 		}
-		const plan = this.#planNow();
+		const plan = this.#planNow(true);
 		if (this.#runs.hasRun && this.#plan !== undefined && isSamePlan(plan, this.#plan)) {
+			// The ways are the same; the reasons may be others.
+			this.#plan = plan;
 			return;
 		}
 		const before = this.#plan;
-		const hasOtherPicture =
-			plan.reEncodesVideo.llHls !== before?.reEncodesVideo.llHls || plan.isVideoOff?.llHls !== before.isVideoOff?.llHls;
-		const hasJoined = plan.legs.length !== before?.legs.length;
+		const pictureOrigin = (of: MediaPlan): string | undefined => originOf(of, SOURCE_TRACKS.video.id, 'packager');
+		const hasOtherPicture = before === undefined || pictureOrigin(plan) !== pictureOrigin(before);
+		const hasJoined = plan.legs.length !== before?.legs.length || plan.tracks.some(({ id }) => !this.#runs.has(id));
 		this.#plan = plan;
 		this.emit('planned', plan);
 		if (!this.#runs.hasRun || hasOtherPicture) {
@@ -379,17 +399,24 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		} else if (hasJoined) {
 			this.#beginRunAtKeyFrame();
 		} else {
-			// Only the WebRTC tier's leg has changed.
+			// Only the WebRTC tier's leg or the ladder has changed.
 			this.#configureRun(plan);
 		}
 	}
 
-	#planNow(): LegPlan {
+	/** `hasLadder`: enough is known of the picture to choose its rungs. */
+	#planNow(hasLadder = false): MediaPlan {
 		const { video } = this.observer;
+		if (video === undefined) {
+			return this.#admission.plan(this.#facts, undefined);
+		}
+		if (hasLadder && this.#rungs === undefined) {
+			const { frameRate, videoBitrateBps: bitrateBps } = this.observer.health;
+			this.#rungs = this.#ladder.plan({ ...displaySize(video), frameRate, bitrateBps });
+		}
 		// An encoder's cost follows what arrives: times that run too fast do not lower it.
 		const frameRate = (): number => Math.max(this.observer.health.frameRate, this.observer.arrivalFrameRate);
-		const picture = video === undefined ? undefined : { ...video, frameRate };
-		return this.#admission.plan(this.#facts, picture);
+		return this.#admission.plan(this.#facts, { ...video, frameRate }, hasLadder ? this.#rungs : undefined);
 	}
 
 	#knowsEnough(): boolean {
@@ -417,11 +444,11 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		return hasPicture ? facts : { ...facts, video: undefined };
 	}
 
-	#configureRun(plan: LegPlan): void {
+	#configureRun(plan: MediaPlan): void {
 		const facts = this.#facts;
 		const { audio, video, health } = this.observer;
 		if (facts.audio !== undefined) {
-			this.#audio.beginRun(audio!);
+			this.#audio.beginRun(plan, audio!);
 		}
 		if (facts.video !== undefined) {
 			this.#video.beginRun(plan, video!, health);
@@ -435,7 +462,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		this.#configureRun(plan);
 	}
 
-	#beginRun(plan: LegPlan): void {
+	#beginRun(plan: MediaPlan): void {
 		this.#runs.begin(plan.tracks);
 		this.#configureRun(plan);
 		for (const unit of this.#held.splice(0)) {
@@ -449,6 +476,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 	#restart(): void {
 		this.#runs.end();
 		this.#held = [];
+		this.#rungs = undefined;
 		this.#video.restart();
 		this.#audio.restart();
 		if (this.#isOnAir) {

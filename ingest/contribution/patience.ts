@@ -1,6 +1,6 @@
 /** How long a contribution waits for its tracks, and for the length of its first GOP. Pure. */
 import type { TrackKind } from '../../core/media/access-unit.ts';
-import { isGopTooLong, MAX_PASS_THROUGH_GOP_MS, type StreamFacts } from '../media-plan/leg-planner.ts';
+import { isGopTooLong, MAX_PASS_THROUGH_GOP_MS, type StreamFacts } from '../media-plan/media-planner.ts';
 import type { StreamObserver } from '../media-plan/stream-observer.ts';
 
 /** After this long without a picture, a publisher with sound counts as one without a picture (and vice versa). */

@@ -4,6 +4,7 @@ import type { AccessUnit, Track } from '../../core/media/access-unit.ts';
 import type { AudioTrackConfig } from '../../core/media/codecs.ts';
 import type { AudioTranscodeOptions } from '../../core/media/transcoder.ts';
 import { OPUS_CLOCK_RATE, ticksToMs } from '../../core/units.ts';
+import { LOW_SOUND, LOW_SOUND_TRACK, SOURCE_TRACKS, originOf, type MediaPlan } from '../media-plan/media-planner.ts';
 import { FramePacer } from '../timing/frame-pacer.ts';
 import { EncoderNode } from './encoder-node.ts';
 import type { LegDependencies, LegEncoderState } from './outputs.ts';
@@ -16,22 +17,24 @@ const AAC_OUTPUT = { ...STEREO, codec: 'aac' } as const;
 
 export class AudioLegs {
 	readonly #deps: LegDependencies;
-	readonly #track: Track;
 	readonly #opusPacer: FramePacer;
-	readonly #toOpus: EncoderNode<'audio'>;
-	readonly #toAac: EncoderNode<'audio'>;
+	readonly #toOpus: EncoderNode;
+	readonly #toAac: EncoderNode;
+	readonly #toLowAac: EncoderNode;
 
-	/** `track`: that of the packager's sound. */
-	constructor(deps: LegDependencies, track: Track) {
+	constructor(deps: LegDependencies) {
 		this.#deps = deps;
-		this.#track = track;
 		this.#opusPacer = new FramePacer(deps);
 		this.#toOpus = new EncoderNode({
 			onUnit: (opus) =>
 				this.#opusPacer.push(ticksToMs(opus.presentationTimeTicks, OPUS_CLOCK_RATE), () => this.#writeOpus(opus)),
 		});
 		this.#toAac = new EncoderNode({
-			onConfigured: (config) => deps.runs.configure(track.id, config),
+			onConfigured: (config) => deps.runs.configure(SOURCE_TRACKS.audio, config),
+			onUnit: (aac) => deps.runs.write(aac),
+		});
+		this.#toLowAac = new EncoderNode({
+			onConfigured: (config) => deps.runs.configure(LOW_SOUND_TRACK, config),
 			onUnit: (aac) => deps.runs.write(aac),
 		});
 	}
@@ -48,28 +51,33 @@ export class AudioLegs {
 	/** AAC → Opus → stage. A WHIP publisher's Opus goes there as RTP. */
 	feedStage(unit: AccessUnit, config: AudioTrackConfig): void {
 		if (config.codec === 'aac') {
-			this.#encode(this.#toOpus, config, OPUS_OUTPUT).write(unit);
+			this.#encode(this.#toOpus, SOURCE_TRACKS.audio, config, OPUS_OUTPUT).write(unit);
 		}
 	}
 
-	/** A run begins, now or soon. */
-	beginRun(config: AudioTrackConfig): void {
+	/** A run begins, now or soon; or the ladder has changed, and with it the need for low sound. */
+	beginRun(plan: MediaPlan, config: AudioTrackConfig): void {
 		if (isAacForBrowsers(config)) {
-			this.#deps.runs.configure(this.#track.id, config);
-			return;
+			this.#deps.runs.configure(SOURCE_TRACKS.audio, config);
+		} else {
+			this.#configureRun(this.#encode(this.#toAac, SOURCE_TRACKS.audio, config, AAC_OUTPUT), SOURCE_TRACKS.audio);
 		}
-		if (this.#toAac.config !== undefined) {
-			this.#deps.runs.configure(this.#track.id, this.#toAac.config);
+		if (hasLowSound(plan)) {
+			this.#configureRun(this.#encodeLow(config), LOW_SOUND_TRACK);
 		}
-		this.#encode(this.#toAac, config, AAC_OUTPUT);
 	}
 
-	/** AAC → packager; Opus, or AAC that browsers do not play, → AAC → packager. */
-	feedPackager(unit: AccessUnit, config: AudioTrackConfig): void {
+	/**
+	 * AAC → packager; Opus, or AAC that browsers do not play, → AAC → packager. The same sound at fewer bits beside it.
+	 */
+	feedPackager(unit: AccessUnit, plan: MediaPlan, config: AudioTrackConfig): void {
 		if (isAacForBrowsers(config)) {
 			this.#deps.runs.write(unit);
 		} else {
-			this.#encode(this.#toAac, config, AAC_OUTPUT).write(unit);
+			this.#encode(this.#toAac, SOURCE_TRACKS.audio, config, AAC_OUTPUT).write(unit);
+		}
+		if (hasLowSound(plan)) {
+			this.#encodeLow(config).write(unit);
 		}
 	}
 
@@ -77,12 +85,13 @@ export class AudioLegs {
 	restart(): void {
 		this.#toOpus.restart();
 		this.#toAac.restart();
+		this.#toLowAac.restart();
 		this.#opusPacer.reset();
 	}
 
 	async close(): Promise<void> {
 		this.#opusPacer.reset();
-		await Promise.all([this.#toOpus.close(), this.#toAac.close()]);
+		await Promise.all([this.#toOpus.close(), this.#toAac.close(), this.#toLowAac.close()]);
 	}
 
 	#writeOpus(unit: AccessUnit): void {
@@ -94,15 +103,35 @@ export class AudioLegs {
 		this.#deps.onMedia();
 	}
 
+	// The rate of the other sound, so that the frames of both, and with them their parts, last equally long.
+	#encodeLow(input: AudioTrackConfig): EncoderNode {
+		const sampleRate = isAacForBrowsers(input) ? input.sampleRate : AAC_OUTPUT.sampleRate;
+		const output = { ...AAC_OUTPUT, sampleRate, bitrateBps: LOW_SOUND.bitrateBps };
+		return this.#encode(this.#toLowAac, LOW_SOUND_TRACK, input, output);
+	}
+
 	#encode(
-		encoder: EncoderNode<'audio'>,
+		encoder: EncoderNode,
+		track: Track,
 		input: AudioTrackConfig,
 		output: AudioTranscodeOptions['output'],
-	): EncoderNode<'audio'> {
+	): EncoderNode {
 		const { transcoders, logger } = this.#deps;
-		encoder.begin(() => transcoders.createAudio({ input, output, trackId: this.#track.id, run: 0, logger }));
+		encoder.begin(() => transcoders.createAudio({ input, output, trackId: track.id, run: 0, logger }));
 		return encoder;
 	}
+
+	/** An encoder that runs already. A new one reports its configuration later. */
+	#configureRun(encoder: EncoderNode, track: Track): void {
+		const config = encoder.config(track.id);
+		if (config !== undefined) {
+			this.#deps.runs.configure(track, config);
+		}
+	}
+}
+
+function hasLowSound(plan: MediaPlan): boolean {
+	return originOf(plan, LOW_SOUND_TRACK.id, 'packager') !== undefined;
 }
 
 function isAacForBrowsers({ codec, audioSpecificConfig }: AudioTrackConfig): boolean {

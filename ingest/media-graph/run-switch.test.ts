@@ -7,8 +7,10 @@ import { RunSwitch } from './run-switch.ts';
 import { FakeTrackSink } from '../testing/fake-track-sink.ts';
 import { AAC_CONFIG, H264_CONFIG, unitAt } from '../testing/track-configs.ts';
 
-const PICTURE = [createTrack('video', 0)];
-const BOTH = [...PICTURE, createTrack('audio', 0)];
+const VIDEO = createTrack('video', 0);
+const AUDIO = createTrack('audio', 0);
+const PICTURE = [VIDEO];
+const BOTH = [VIDEO, AUDIO];
 
 const unit = (trackId: TrackId, ticks: number, isKeyFrame = trackId === 'audio0'): AccessUnit =>
 	unitAt(trackId, ticks, isKeyFrame);
@@ -32,9 +34,9 @@ function setUp(): { clock: FakeClock; sink: FakeTrackSink; runs: RunSwitch; begu
 function setUpOnAir(tracks: readonly Track[] = BOTH): ReturnType<typeof setUp> {
 	const set = setUp();
 	set.runs.begin(tracks);
-	set.runs.configure('video0', H264_CONFIG);
+	set.runs.configure(VIDEO, H264_CONFIG);
 	if (tracks !== PICTURE) {
-		set.runs.configure('audio0', AAC_CONFIG);
+		set.runs.configure(AUDIO, AAC_CONFIG);
 	}
 	set.runs.write(unit('video0', 0, true));
 	return set;
@@ -49,8 +51,8 @@ describe('RunSwitch', () => {
 	it('changes at a key frame, which is the first of the new run, together with the sound from there on', () => {
 		const { sink, runs, begun } = setUpOnAir();
 		runs.beginAtKeyFrame(BOTH);
-		runs.configure('video0', H264_CONFIG);
-		runs.configure('audio0', AAC_CONFIG);
+		runs.configure(VIDEO, H264_CONFIG);
+		runs.configure(AUDIO, AAC_CONFIG);
 		runs.write(unit('video0', 3));
 		runs.write(unit('audio0', 4));
 		runs.write(unit('audio0', 7));
@@ -64,9 +66,9 @@ describe('RunSwitch', () => {
 	it('waits for the key frame after the last configuration', () => {
 		const { sink, runs } = setUpOnAir(PICTURE);
 		runs.beginAtKeyFrame(BOTH);
-		runs.configure('video0', H264_CONFIG);
+		runs.configure(VIDEO, H264_CONFIG);
 		runs.write(unit('video0', 3, true));
-		runs.configure('audio0', AAC_CONFIG);
+		runs.configure(AUDIO, AAC_CONFIG);
 		runs.write(unit('video0', 6));
 		runs.write(unit('video0', 9, true));
 		expect(written(sink)).toEqual(['v0 v3 v6', 'v9']);
@@ -75,8 +77,8 @@ describe('RunSwitch', () => {
 	it('gives the run on air nothing of a track that has ended in it', () => {
 		const { sink, runs } = setUpOnAir();
 		runs.beginAtKeyFrame(BOTH, ['audio0']);
-		runs.configure('video0', H264_CONFIG);
-		runs.configure('audio0', AAC_CONFIG);
+		runs.configure(VIDEO, H264_CONFIG);
+		runs.configure(AUDIO, AAC_CONFIG);
 		runs.write(unit('audio0', 4));
 		runs.write(unit('video0', 4, true));
 		expect(written(sink)).toEqual(['v0', 'v4 a4']);
@@ -85,10 +87,10 @@ describe('RunSwitch', () => {
 	it('adds a track whose encoder reports its configuration after the run has begun without it', async () => {
 		const { clock, sink, runs } = setUp();
 		runs.begin(BOTH);
-		runs.configure('video0', H264_CONFIG);
+		runs.configure(VIDEO, H264_CONFIG);
 		runs.write(unit('video0', 0, true));
 		await clock.advance(3000);
-		runs.configure('audio0', AAC_CONFIG);
+		runs.configure(AUDIO, AAC_CONFIG);
 		runs.write(unit('audio0', 1));
 		runs.write(unit('video0', 3, true));
 		runs.write(unit('audio0', 4));
@@ -99,12 +101,12 @@ describe('RunSwitch', () => {
 	it('keeps the run on air when a configuration never comes, and waits at most 30 s for a key frame', async () => {
 		const { clock, sink, runs } = setUpOnAir();
 		runs.beginAtKeyFrame(BOTH);
-		runs.configure('video0', H264_CONFIG);
+		runs.configure(VIDEO, H264_CONFIG);
 		runs.write(unit('video0', 3, true));
 		await clock.advance(30_000);
 		runs.write(unit('video0', 6, true));
 		expect(sink.calls).toHaveLength(1);
-		runs.configure('audio0', AAC_CONFIG);
+		runs.configure(AUDIO, AAC_CONFIG);
 		runs.write(unit('audio0', 7));
 		expect(sink.calls).toHaveLength(2);
 		runs.end();

@@ -8,8 +8,10 @@ import { SinkRun } from './sink-run.ts';
 
 /** With key frames further apart a picture is re-encoded; a covered camera may send none for longer. */
 const MAX_WAIT_MS = 30_000;
-/** Sound kept for the coming run, because sound of its first picture may arrive earlier: 2 s of 10 ms frames. */
-const MAX_KEPT_SOUND_UNITS = 200;
+/**
+ * Units kept for the coming run, because sound and rungs of its first picture may arrive earlier: 2 s of all tracks.
+ */
+const MAX_KEPT_UNITS = 600;
 
 type RunSwitchDependencies = {
 	clock: Clock;
@@ -28,7 +30,8 @@ type ComingRun = {
 	configs: Map<TrackId, TrackConfig>;
 	/** Tracks of the run on air that have ended, or have another configuration. */
 	ended: ReadonlySet<TrackId>;
-	sound: AccessUnit[];
+	/** Of all tracks but the source's picture. */
+	early: AccessUnit[];
 	/** From this monotonic time on, it may begin with a sound. */
 	overdueAtMs: number;
 };
@@ -37,7 +40,7 @@ export class RunSwitch {
 	readonly #deps: RunSwitchDependencies;
 	#onAir: SinkRun | undefined;
 	/** Of the tracks of the run on air, including those that came too late for it. */
-	readonly #configs = new Map<TrackId, TrackConfig>();
+	readonly #configs = new Map<TrackId, { track: Track; config: TrackConfig }>();
 	#coming: ComingRun | undefined;
 
 	constructor(deps: RunSwitchDependencies) {
@@ -47,6 +50,11 @@ export class RunSwitch {
 	/** True while a run is open or waits for its configurations. */
 	get hasRun(): boolean {
 		return this.#onAir !== undefined;
+	}
+
+	/** Whether the run on air, or the coming one, was begun with this track. */
+	has(trackId: TrackId): boolean {
+		return this.#coming?.tracks.some(({ id }) => id === trackId) ?? this.#onAir?.expects(trackId) === true;
 	}
 
 	/** Begins a run at once; the one on air ends. */
@@ -64,27 +72,34 @@ export class RunSwitch {
 			tracks,
 			configs: new Map(),
 			ended: new Set([...(this.#coming?.ended ?? []), ...ended]),
-			sound: [],
+			early: [],
 			overdueAtMs: this.#deps.clock.monotonicMs() + MAX_WAIT_MS,
 		};
 	}
 
 	/** Passes a track's configuration to the run that waits for it. */
-	configure(trackId: TrackId, config: TrackConfig): void {
+	configure(track: Track, config: TrackConfig): void {
 		if (this.#coming !== undefined) {
-			if (this.#coming.tracks.some(({ id }) => id === trackId)) {
-				this.#coming.configs.set(trackId, config);
+			if (this.#coming.tracks.some(({ id }) => id === track.id)) {
+				this.#coming.configs.set(track.id, config);
 			}
 			return;
 		}
-		this.#configs.set(trackId, config);
-		if (this.#onAir?.configure(trackId, config) === false) {
+		this.#configs.set(track.id, { track, config });
+		if (this.#onAir?.configure(track.id, config) === false) {
 			// Its encoder started too late. The run continues without the track until the next key frame.
-			const configs = [...this.#configs];
-			this.beginAtKeyFrame(configs.map(([id, { kind }]) => ({ id, kind })));
-			for (const [knownId, known] of configs) {
-				this.configure(knownId, known);
+			const known = [...this.#configs.values()];
+			this.beginAtKeyFrame(known.map((entry) => entry.track));
+			for (const entry of known) {
+				this.configure(entry.track, entry.config);
 			}
+		}
+	}
+
+	/** A rung has no media for now. */
+	pause(track: Track): void {
+		if (this.#onAir?.isOpen === true) {
+			this.#deps.sink.pauseTrack(track.id);
 		}
 	}
 
@@ -95,10 +110,10 @@ export class RunSwitch {
 			this.#onAir?.write(unit);
 			return;
 		}
-		const isSound = unit.kind === 'audio';
-		const waitsForPicture = (): boolean =>
-			coming.tracks.some(({ kind }) => kind === 'video') && this.#deps.clock.monotonicMs() < coming.overdueAtMs;
-		const isStart = unit.isKeyFrame && (!isSound || !waitsForPicture());
+		const leader = coming.tracks.find(({ kind, rung }) => kind === 'video' && rung === undefined);
+		const isLeading = unit.trackId === leader?.id;
+		const waitsForPicture = (): boolean => leader !== undefined && this.#deps.clock.monotonicMs() < coming.overdueAtMs;
+		const isStart = unit.isKeyFrame && (isLeading || (unit.kind === 'audio' && !waitsForPicture()));
 		if (isStart && coming.tracks.every(({ id }) => coming.configs.has(id))) {
 			this.#open(coming, unit);
 			return;
@@ -106,9 +121,9 @@ export class RunSwitch {
 		if (!coming.ended.has(unit.trackId)) {
 			this.#onAir?.write(unit);
 		}
-		if (isSound) {
-			coming.sound.push(unit);
-			coming.sound.splice(0, coming.sound.length - MAX_KEPT_SOUND_UNITS);
+		if (!isLeading) {
+			coming.early.push(unit);
+			coming.early.splice(0, coming.early.length - MAX_KEPT_UNITS);
 		}
 	}
 
@@ -124,12 +139,12 @@ export class RunSwitch {
 		this.end();
 		const run = this.#createRun(coming.tracks);
 		this.#onAir = run;
-		for (const [trackId, config] of coming.configs) {
-			this.configure(trackId, config);
+		for (const track of coming.tracks) {
+			this.configure(track, coming.configs.get(track.id)!);
 		}
 		run.write(first);
 		const startSeconds = first.presentationTimeTicks / first.clockRate;
-		for (const unit of coming.sound) {
+		for (const unit of coming.early) {
 			if (unit.presentationTimeTicks / unit.clockRate >= startSeconds) {
 				run.write(unit);
 			}

@@ -42,6 +42,7 @@ export const SINK_RUN_TRANSITIONS = {
 export class SinkRun {
 	readonly #deps: { clock: Clock; logger: Logger; sink: TrackSink };
 	readonly #run: number;
+	readonly #tracks: readonly Track[];
 	readonly #expected: ReadonlySet<TrackId>;
 	readonly #configs = new Map<TrackId, TrackConfig>();
 	readonly #machine: StateMachine<SinkRunState, SinkRunEvent>;
@@ -54,6 +55,7 @@ export class SinkRun {
 	) {
 		this.#deps = deps;
 		this.#run = options.run;
+		this.#tracks = options.tracks;
 		this.#expected = new Set(options.tracks.map(({ id }) => id));
 		this.#machine = new StateMachine({
 			table: SINK_RUN_TRANSITIONS,
@@ -70,17 +72,30 @@ export class SinkRun {
 		this.#wait.arm(MAX_WAIT_MS);
 	}
 
+	/** True once its units go to the sink. */
+	get isOpen(): boolean {
+		return this.#machine.state === 'open';
+	}
+
+	/** Whether the run was announced with this track. */
+	expects(trackId: TrackId): boolean {
+		return this.#expected.has(trackId);
+	}
+
 	/**
 	 * Sets a track's configuration; a second configuration for the same track is ignored, because it needs a new run.
 	 * Returns false when it is too late: the run has begun without the track.
 	 */
 	configure(trackId: TrackId, config: TrackConfig): boolean {
 		const { state } = this.#machine;
-		if (state === 'closed' || !this.#expected.has(trackId)) {
+		if (state === 'closed') {
 			return true;
 		}
 		if (state === 'open') {
 			return this.#configs.has(trackId);
+		}
+		if (!this.#expected.has(trackId)) {
+			return true;
 		}
 		this.#configs.set(trackId, config);
 		this.#machine.handle(this.#configs.size === this.#expected.size ? 'all-configured' : 'some-configured');
@@ -117,7 +132,12 @@ export class SinkRun {
 
 	#open(): void {
 		this.#wait.disarm();
-		this.#deps.sink.beginRun(this.#run, this.#configs);
+		const rungs = new Map(
+			this.#tracks.flatMap(({ id, rung }) =>
+				rung === undefined || !this.#configs.has(id) ? [] : [[id, rung] as const],
+			),
+		);
+		this.#deps.sink.beginRun(this.#run, this.#configs, rungs);
 		this.#held.splice(0).forEach((unit) => this.#writeToSink(unit));
 	}
 

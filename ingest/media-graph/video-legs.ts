@@ -1,15 +1,17 @@
-/** The picture's legs: access units of a contribution → stage and packager, directly or through an encoder. */
-import type { AccessUnit, Track } from '../../core/media/access-unit.ts';
-import type { VideoTrackConfig } from '../../core/media/codecs.ts';
+/** The picture's ways: access units of a contribution → stage and packager, directly or through an encoder. */
+import type { AccessUnit, Track, TrackId } from '../../core/media/access-unit.ts';
+import { displaySize, type TrackConfig, type VideoTrackConfig } from '../../core/media/codecs.ts';
 import { splitLengthPrefixed } from '../../core/media/h264.ts';
-import type { MediaTranscoder } from '../../core/media/transcoder.ts';
+import type { MediaTranscoder, VideoEncoderOutput } from '../../core/media/transcoder.ts';
+import { RUNG_NAMES, type RungName } from '../../core/protocol/ladder-choice.ts';
 import { packetizeH264 } from '../../sfu/rtp/h264-packetizer.ts';
+import type { OwnPicture } from '../../sfu/stage/layer/live-layer.ts';
 import type { Stage } from '../../sfu/stage/stage.ts';
-import type { LegPlan } from '../media-plan/leg-planner.ts';
+import { encodedPictures, originOf, SOURCE_TRACKS, type MediaPlan } from '../media-plan/media-planner.ts';
 import type { StreamHealth } from '../media-plan/stream-observer.ts';
 import type { PublishProtocol } from '../publisher/publisher.ts';
 import { EncoderNode } from './encoder-node.ts';
-import type { LegDependencies, LegEncoderState } from './outputs.ts';
+import type { LegDependencies, LegEncoderState, PictureEncoder } from './outputs.ts';
 import { ENCODER_GOP_SECONDS, SourceSwitch } from './source-switch.ts';
 
 /** Bits per pixel of a re-encoded picture, and the limits of its bit rate: 2.8 Mbit/s for 720p30, or the source's. */
@@ -19,62 +21,82 @@ const MAX_VIDEO_BITRATE_BPS = 8_000_000;
 /** Source units of the running GOP kept, for an encoder that begins in its middle. */
 const MAX_GOP_UNITS = 600;
 
+const SOURCE_PICTURE = SOURCE_TRACKS.video;
+/** Viewers over WebRTC on poor lines wait for a key frame of these, after each loss that is too great. */
+const QUICK_RUNGS: readonly RungName[] = RUNG_NAMES.slice(-2);
+const QUICK_GOP_SECONDS = 0.5;
+
 export class VideoLegs {
 	readonly #deps: LegDependencies;
-	readonly #track: Track;
-	readonly #encoder: EncoderNode<'video'>;
+	readonly #encoder: EncoderNode;
 	readonly #switch: SourceSwitch;
-	#plan: LegPlan | undefined;
+	#plan: MediaPlan | undefined;
+	/** What the encoder puts out, or will from the next key frame on. */
+	#encoded: readonly Track[] = [];
 	#gop: AccessUnit[] = [];
+	/** Pictures a second of the source; 0 while unknown. */
+	#frameRate = 0;
+	/** A run has begun: what the encoder makes is planned with all facts. */
+	#hasRun = false;
 
-	/** `track`: that of the packager's picture. */
-	constructor(deps: LegDependencies, track: Track) {
+	constructor(deps: LegDependencies) {
 		this.#deps = deps;
-		this.#track = track;
 		this.#switch = new SourceSwitch(deps.logger);
 		this.#encoder = new EncoderNode({
-			onConfigured: (config) => {
-				if (this.#plan?.reEncodesVideo.llHls === true) {
-					deps.runs.configure(track.id, config);
-				}
-			},
+			onConfigured: (config, trackId) => this.#onConfigured(config, trackId),
 			onUnit: (unit) => this.#onEncoded(unit),
 		});
 	}
 
-	/** The tiers for which the picture is re-encoded, and the state of the encoder. */
+	/** The tiers for which the source's picture is re-encoded, and the state of the encoder. */
 	get encoderStates(): readonly LegEncoderState[] {
 		const { state } = this.#encoder;
-		if (state === undefined || this.#plan === undefined) {
-			return [];
+		const tiers = [
+			{ tier: 'webrtc', to: 'stage' },
+			{ tier: 'll-hls', to: 'packager' },
+		] as const;
+		return state === undefined
+			? []
+			: tiers.filter(({ to }) => this.#originOf(to) === 'encoder').map(({ tier }) => ({ track: 'video', tier, state }));
+	}
+
+	/** Undefined without an encoder. */
+	get pictureEncoder(): PictureEncoder | undefined {
+		const { state, statistics } = this.#encoder;
+		if (state === undefined || statistics === undefined) {
+			return undefined;
 		}
-		const { webrtc, llHls } = this.#plan.reEncodesVideo;
-		const tiers = [webrtc ? (['webrtc'] as const) : [], llHls ? (['ll-hls'] as const) : []].flat();
-		return tiers.map((tier) => ({ track: 'video', tier, state }));
+		const begun = this.#encoded.filter(({ id }) => this.#encoder.config(id) !== undefined);
+		const begunRungs = begun.flatMap(({ rung }) => (rung?.kind === 'video' ? [rung.name] : []));
+		return { state, inUse: this.#deps.transcoders.encoder, lagMs: statistics.lagMs, begunRungs };
 	}
 
 	/** True when the publisher's RTP of a picture at this timeline position goes to the stage unchanged. */
 	passesRtpThrough(timelineTicks: number): boolean {
-		const passes = this.#plan?.reEncodesVideo.webrtc !== true && this.#plan?.isVideoOff?.webrtc !== true;
+		const passes = this.#plan === undefined || this.#originOf('stage') === 'source';
 		return this.#switch.isOpenToSource(timelineTicks) && (passes || this.#switch.isShowingSource);
 	}
 
-	/** Source unit → stage, or → encoder → stage. */
-	feedStage(unit: AccessUnit, plan: LegPlan, config: VideoTrackConfig, protocol: PublishProtocol): void {
+	/** Source unit → stage, and → encoder → stage and packager. */
+	feedStage(unit: AccessUnit, plan: MediaPlan, config: VideoTrackConfig, protocol: PublishProtocol): void {
 		this.#plan = plan;
-		if (plan.reEncodesVideo.webrtc) {
+		const origin = this.#originOf('stage');
+		if (origin === 'encoder') {
 			this.#beginEncoder(config);
 		}
-		if (!this.#encoder.write(unit)) {
+		const hasEncoder = this.#encoder.write(unit);
+		if (!hasEncoder || !this.#hasRun) {
 			this.#keepGop(unit);
 		}
 		const stage = this.#deps.outputs.stage();
 		const goesDirectly =
 			config.codec === 'h264' &&
 			this.#switch.isOpenToSource(unit.presentationTimeTicks) &&
-			plan.isVideoOff?.webrtc !== true &&
-			(!plan.reEncodesVideo.webrtc || this.#switch.isShowingSource);
+			(origin === 'source' || (origin === 'encoder' && this.#switch.isShowingSource));
 		if (stage !== undefined && goesDirectly && this.#switch.showSource(unit)) {
+			if (unit.isKeyFrame) {
+				this.#describeSource(stage, config);
+			}
 			if (protocol === 'rtmp') {
 				writePicture(stage, unit, config);
 			}
@@ -82,21 +104,26 @@ export class VideoLegs {
 		}
 	}
 
-	/** A run begins, now or soon: the packager's track is the source's or the encoder's. */
-	beginRun(plan: LegPlan, config: VideoTrackConfig, health: StreamHealth): void {
+	/** A run begins, now or soon; or the plan has changed: the packager's tracks are the source's and the encoder's. */
+	beginRun(plan: MediaPlan, config: VideoTrackConfig, health: StreamHealth): void {
 		this.#plan = plan;
-		if (plan.reEncodesVideo.llHls || plan.reEncodesVideo.webrtc) {
-			this.#beginEncoder(config, health);
+		this.#frameRate = Math.round(health.frameRate);
+		this.#followPlan(config, health);
+		this.#hasRun = true;
+		if (this.#originOf('packager') === 'source') {
+			this.#deps.runs.configure(SOURCE_PICTURE, config);
 		}
-		const output = plan.reEncodesVideo.llHls ? this.#encoder.config : config;
-		if (plan.isVideoOff?.llHls !== true && output !== undefined) {
-			this.#deps.runs.configure(this.#track.id, output);
+		for (const { id } of this.#encoded) {
+			const known = this.#encoder.config(id);
+			if (known !== undefined) {
+				this.#onConfigured(known, id);
+			}
 		}
 	}
 
 	/** Source unit → packager, when it passes through. */
-	feedPackager(unit: AccessUnit, plan: LegPlan): void {
-		if (!plan.reEncodesVideo.llHls && plan.isVideoOff?.llHls !== true) {
+	feedPackager(unit: AccessUnit, plan: MediaPlan): void {
+		if (originOf(plan, SOURCE_PICTURE.id, 'packager') === 'source') {
 			this.#deps.runs.write(unit);
 		}
 	}
@@ -110,12 +137,18 @@ export class VideoLegs {
 	/** A new run follows, for which the encoder's decoder starts again. */
 	restart(): void {
 		this.#encoder.restart();
+		this.#encoded = [];
 		this.#switch.restart();
+		this.#hasRun = false;
 		this.#gop = [];
 	}
 
 	close(): Promise<void> {
 		return this.#encoder.close();
+	}
+
+	#originOf(to: 'stage' | 'packager'): 'source' | 'encoder' | undefined {
+		return this.#plan && originOf(this.#plan, SOURCE_PICTURE.id, to);
 	}
 
 	#keepGop(unit: AccessUnit): void {
@@ -127,63 +160,152 @@ export class VideoLegs {
 		}
 	}
 
-	#beginEncoder(config: VideoTrackConfig, health?: StreamHealth): void {
-		if (this.#encoder.begin(() => this.#createTranscoder(config, health))) {
-			this.#gop.forEach((unit) => this.#encoder.write(unit));
-			this.#gop = [];
+	/** The encoder makes the pictures of the plan: it is created, replaced or ended where it makes others. */
+	#followPlan(config: VideoTrackConfig, health: StreamHealth): void {
+		const wanted = encodedPictures(this.#plan!);
+		const lost = this.#encoded.filter(({ id }) => wanted.every((track) => track.id !== id));
+		const hasMore = wanted.some(({ id }) => this.#encoded.every((track) => track.id !== id));
+		if (lost.length === 0 && !hasMore) {
+			return;
+		}
+		const isFirst = this.#encoded.length === 0;
+		this.#encoded = wanted;
+		for (const track of lost) {
+			this.#deps.runs.pause(track);
+			if (track.rung?.kind === 'video') {
+				this.#deps.outputs.stage()?.video.layers.endRung(track.rung.name);
+			}
+		}
+		if (isFirst) {
+			this.#beginEncoder(config, health);
+		} else if (wanted.length === 0) {
+			this.#encoder.end();
+		} else if (this.#hasRun) {
+			this.#encoder.replace(() => this.#createTranscoder(wanted, config, health));
+		} else {
+			this.#encoder.overtake(() => this.#createTranscoder(wanted, config, health), this.#gop.splice(0));
 		}
 	}
 
-	#createTranscoder(config: VideoTrackConfig, health: StreamHealth | undefined): MediaTranscoder {
-		const knownRate = health !== undefined && health.frameRate > 0 ? health.frameRate : undefined;
-		const pixelsPerSecond = config.widthPixels * config.heightPixels * Math.min(knownRate ?? 30, 60);
-		const sourceBps = (health?.videoBitrateBps ?? 0) * 1.1;
-		const wantedBps = Math.max(MIN_VIDEO_BITRATE_BPS, pixelsPerSecond * BITS_PER_PIXEL, sourceBps);
-		return this.#deps.transcoders.createVideo({
-			input: config,
-			output: {
-				codec: 'h264',
-				gopDurationSeconds: ENCODER_GOP_SECONDS,
-				maxBitrateBps: Math.round(Math.min(MAX_VIDEO_BITRATE_BPS, wantedBps)),
-				...(knownRate === undefined ? {} : { frameRate: Math.round(knownRate) }),
-			},
-			trackId: this.#track.id,
-			run: 0,
-			logger: this.#deps.logger,
+	#beginEncoder(config: VideoTrackConfig, health?: StreamHealth): void {
+		const pictures = encodedPictures(this.#plan!);
+		if (this.#encoder.begin(() => this.#createTranscoder(pictures, config, health))) {
+			this.#encoded = pictures;
+			this.#gop.forEach((unit) => this.#encoder.write(unit));
+			if (this.#hasRun || health !== undefined) {
+				this.#gop = [];
+			}
+		}
+	}
+
+	#createTranscoder(
+		tracks: readonly Track[],
+		config: VideoTrackConfig,
+		health: StreamHealth | undefined,
+	): MediaTranscoder {
+		const frameRate = health !== undefined && health.frameRate > 0 ? health.frameRate : undefined;
+		// Where the source's picture passes through to LL-HLS, players change between it and the rungs at its key frames.
+		const keyFrames =
+			this.#originOf('packager') === 'source' && tracks.some(({ rung }) => rung) ? 'source' : 'timeline';
+		const common = { codec: 'h264', keyFrames, gopDurationSeconds: ENCODER_GOP_SECONDS } as const;
+		const outputs = tracks.map(({ id, rung }): VideoEncoderOutput => {
+			const rate = frameRate === undefined ? {} : { frameRate: Math.round(frameRate) };
+			if (rung?.kind !== 'video') {
+				return { ...common, ...rate, trackId: id, maxBitrateBps: sourceBitrateBps(config, health) };
+			}
+			const { name, heightPixels, frameRate: maxFrameRate, maxBitrateBps } = rung;
+			// Half of the others' interval: the others' key frames are among them.
+			const isQuick = keyFrames === 'source' && QUICK_RUNGS.includes(name);
+			const gop = isQuick ? { gopDurationSeconds: QUICK_GOP_SECONDS } : {};
+			return { ...common, ...rate, ...gop, trackId: id, maxBitrateBps, heightPixels, maxFrameRate };
 		});
+		return this.#deps.transcoders.createVideo({ input: config, outputs, run: 0, logger: this.#deps.logger });
+	}
+
+	#onConfigured(config: TrackConfig, trackId: TrackId): void {
+		const track = this.#encoded.find(({ id }) => id === trackId);
+		if (track !== undefined && this.#plan !== undefined && originOf(this.#plan, trackId, 'packager') === 'encoder') {
+			this.#deps.runs.configure(track, config);
+		}
 	}
 
 	#onEncoded(unit: AccessUnit): void {
-		const { config } = this.#encoder;
-		if (config === undefined || this.#plan === undefined) {
+		if (this.#plan === undefined || this.#encoded.every(({ id }) => id !== unit.trackId)) {
 			return;
 		}
-		const { reEncodesVideo } = this.#plan;
-		if (reEncodesVideo.llHls) {
+		if (originOf(this.#plan, unit.trackId, 'packager') === 'encoder') {
 			this.#deps.runs.write(unit);
 		}
-		const stage = this.#deps.outputs.stage();
-		if (!reEncodesVideo.webrtc || stage === undefined) {
+		if (originOf(this.#plan, unit.trackId, 'stage') !== 'encoder') {
 			return;
 		}
-		const shown = this.#switch.showEncoded(unit);
-		if (shown === 'no') {
+		if (unit.trackId === SOURCE_PICTURE.id) {
+			this.#showEncoded(unit);
+		} else {
+			this.#showRung(unit);
+		}
+	}
+
+	#showRung(unit: AccessUnit): void {
+		const rung = this.#encoded.find(({ id }) => id === unit.trackId)?.rung;
+		const config = this.#encoder.config(unit.trackId);
+		const layers = this.#deps.outputs.stage()?.video.layers;
+		if (layers === undefined || rung?.kind !== 'video' || config?.kind !== 'video') {
+			return;
+		}
+		const { name, heightPixels, frameRate, maxBitrateBps } = rung;
+		if (unit.isKeyFrame) {
+			layers.describe(name, {
+				heightPixels,
+				frameRate: Math.min(frameRate, this.#frameRate || frameRate),
+				maxBitrateBps,
+			});
+		}
+		layers.writeRung(name, stagePicture(unit, config));
+	}
+
+	#showEncoded(unit: AccessUnit): void {
+		const config = this.#encoder.config(unit.trackId);
+		const stage = this.#deps.outputs.stage();
+		const shown = stage === undefined ? 'no' : this.#switch.showEncoded(unit);
+		if (stage === undefined || config?.kind !== 'video' || shown === 'no') {
 			return;
 		}
 		if (shown === 'first') {
 			stage.video.beginRun();
 		}
+		if (unit.isKeyFrame) {
+			this.#describeSource(stage, config);
+		}
 		writePicture(stage, unit, config);
 		this.#deps.onMedia();
 	}
+
+	#describeSource(stage: Stage, config: VideoTrackConfig): void {
+		const { heightPixels } = displaySize(config);
+		stage.video.layers.describe('source', { heightPixels, frameRate: this.#frameRate, maxBitrateBps: undefined });
+	}
 }
 
-/** Sends one H.264 access unit to a stage. */
+/** Ceiling of the source's own picture when it is re-encoded. */
+function sourceBitrateBps(config: VideoTrackConfig, health: StreamHealth | undefined): number {
+	const frameRate = health !== undefined && health.frameRate > 0 ? health.frameRate : 30;
+	const pixelsPerSecond = config.widthPixels * config.heightPixels * Math.min(frameRate, 60);
+	const measuredBps = (health?.videoBitrateBps ?? 0) * 1.1;
+	const wantedBps = Math.max(MIN_VIDEO_BITRATE_BPS, pixelsPerSecond * BITS_PER_PIXEL, measuredBps);
+	return Math.round(Math.min(MAX_VIDEO_BITRATE_BPS, wantedBps));
+}
+
+/** Sends one H.264 access unit of the source to a stage. */
 function writePicture(stage: Stage, unit: AccessUnit, config: VideoTrackConfig): void {
-	stage.video.writePicture({
+	stage.video.writePicture(stagePicture(unit, config));
+}
+
+function stagePicture(unit: AccessUnit, config: VideoTrackConfig): OwnPicture {
+	return {
 		payloads: packetizeH264(splitLengthPrefixed(unit.bytes), unit.isKeyFrame ? config : undefined),
 		isKeyFrame: unit.isKeyFrame,
 		timelineTicks: unit.presentationTimeTicks,
 		captureTimeMs: unit.captureTimeMs,
-	});
+	};
 }

@@ -1,21 +1,22 @@
 /** Tests of encoder-admission.ts: the plan without capacity to re-encode. */
 import { describe, expect, it } from 'vitest';
 import { EncoderAdmission } from './encoder-admission.ts';
-import type { LegPlan, StreamFacts } from './leg-planner.ts';
+import { worthyRungs } from './ladder.ts';
+import { encodedPictures, isPictureOff, type MediaPlan, type StreamFacts } from './media-planner.ts';
 import { EncoderBudget } from './work-budget.ts';
 
 const CLEAN = { codec: 'h264', hasBFrames: false, longestGopMs: 2000 } as const;
 const HD = { widthPixels: 1280, heightPixels: 720, frameRate: () => 30 };
 const HD_PIXELS = 1280 * 720 * 30;
 
-function plan(video: StreamFacts['video'], room: number): LegPlan {
+function plan(video: StreamFacts['video'], room: number): MediaPlan {
 	return admissionOf(new EncoderBudget(room)).plan({ video, audio: { codec: 'aac' } }, HD);
 }
 
 const admissionOf = (budget: EncoderBudget): EncoderAdmission =>
 	new EncoderAdmission({ encoderGrants: budget.grantsFor({ isKnown: false }) });
 
-const videoModes = ({ legs }: LegPlan): string[] =>
+const videoModes = ({ legs }: MediaPlan): string[] =>
 	legs.filter(({ track }) => track === 'video').map(({ tier, mode }) => `${tier}: ${mode}`);
 
 describe('EncoderAdmission', () => {
@@ -28,7 +29,7 @@ describe('EncoderAdmission', () => {
 	] as const)('keeps what passes through of %s when there is no capacity', (_what, video, expected) => {
 		const without = plan(video, 0);
 		expect(videoModes(without)).toEqual(expected);
-		expect(without.reEncodesVideo).toEqual({ webrtc: false, llHls: false });
+		expect(encodedPictures(without)).toEqual([]);
 		for (const leg of without.legs.filter(({ mode }) => mode === 'off')) {
 			expect(leg.reason).toMatch(/too large to be re-encoded here: 28 of at most 0 million/);
 			expect(leg.advice).toBeDefined();
@@ -38,6 +39,22 @@ describe('EncoderAdmission', () => {
 			'transcode',
 			'pass-through',
 		]);
+	});
+
+	it('has no ladder without capacity for the source’s own picture, with that reason', () => {
+		const picture = { ...HD, frameRate: 30, bitrateBps: 2_500_000 };
+		const ladder = { ...worthyRungs(picture, 'automatic'), reason: 'There is room.' };
+		const facts: StreamFacts = { video: { ...CLEAN, codec: 'vp8' }, audio: undefined };
+		const none = admissionOf(new EncoderBudget(0)).plan(facts, HD, ladder);
+		expect(none.ladder.rungs).toEqual([]);
+		expect(none.ladder.leftOut.map(({ name, cause }) => `${name} ${cause}`)).toEqual([
+			'480p30 room',
+			'360p30 room',
+			'160p30 room',
+		]);
+		expect(none.ladder.reason).toMatch(/no room to re-encode the source’s own picture/);
+		const off = { rungs: [], leftOut: [], reason: 'Off.' };
+		expect(admissionOf(new EncoderBudget(0)).plan(facts, HD, off).ladder).toEqual(off);
 	});
 
 	it('re-encodes where there is capacity, once for both tiers', () => {
@@ -57,7 +74,7 @@ describe('EncoderAdmission', () => {
 		const facts: StreamFacts = { video: { ...CLEAN, hasBFrames: true }, audio: undefined };
 		first.plan(facts, HD);
 		const waiting = second.plan(facts, HD);
-		expect(waiting.isVideoOff).toEqual({ webrtc: true, llHls: false });
+		expect([isPictureOff(waiting, 'webrtc'), isPictureOff(waiting, 'll-hls')]).toEqual([true, false]);
 		expect(waiting.legs[0]!.reason).toContain('has to wait until there is room');
 		first.release();
 		expect(videoModes(second.plan(facts, HD))).toEqual(['webrtc: re-encode', 'll-hls: pass-through']);

@@ -1,5 +1,15 @@
 /** Reserves encoder capacity for a plan, or turns it into a plan without re-encoding. */
-import { planLegs, type Leg, type LegPlan, type StreamFacts } from './leg-planner.ts';
+import { withoutRungs, type LadderPlan } from './ladder.ts';
+import {
+	NO_LADDER,
+	originOf,
+	planMedia,
+	planOf,
+	SOURCE_TRACKS,
+	type Leg,
+	type MediaPlan,
+	type StreamFacts,
+} from './media-planner.ts';
 import { pixelsPerSecond, type EncoderGrants, type EncoderLease } from './work-budget.ts';
 
 /** The picture that may be re-encoded. */
@@ -24,10 +34,10 @@ export class EncoderAdmission {
 	}
 
 	/** The plan for these facts, within the budget. Call it repeatedly, because capacity may become free. */
-	plan(facts: StreamFacts, picture: EncodedPicture | undefined): LegPlan {
+	plan(facts: StreamFacts, picture: EncodedPicture | undefined, ladder: LadderPlan = NO_LADDER): MediaPlan {
 		const { encoderGrants } = this.#deps;
-		const plan = planLegs(facts);
-		if (picture === undefined || !(plan.reEncodesVideo.webrtc || plan.reEncodesVideo.llHls)) {
+		const plan = planMedia(facts, ladder);
+		if (picture === undefined || !reEncodesSource(plan)) {
 			return plan;
 		}
 		const wanted = pixelsPerSecond(picture, roundedRate(picture.frameRate()));
@@ -51,18 +61,17 @@ export class EncoderAdmission {
  * apart still goes to WebRTC unchanged: viewers wait for the next one, which is better than no picture. Pure.
  */
 function withoutEncoder(
-	plan: LegPlan,
+	plan: MediaPlan,
 	facts: StreamFacts,
 	wantedPixelsPerSecond: number,
 	maxPixelsPerSecond: number,
-): LegPlan {
+): MediaPlan {
 	const isTooLarge = wantedPixelsPerSecond > maxPixelsPerSecond;
 	const why = isTooLarge
 		? `This picture is too large to be re-encoded here: ${megapixels(wantedPixelsPerSecond)} of at most ${megapixels(maxPixelsPerSecond)} million pixels a second.`
 		: 'The server is re-encoding as much as it can, so this picture has to wait until there is room.';
 	const video = facts.video === undefined ? undefined : { ...facts.video, longestGopMs: undefined };
-	const passesButForGop = !planLegs({ ...facts, video }).reEncodesVideo.webrtc;
-	const isOff = { webrtc: false, llHls: false };
+	const passesButForGop = originOf(planMedia({ ...facts, video }), SOURCE_TRACKS.video.id, 'stage') === 'source';
 	const legs = plan.legs.map((leg): Leg => {
 		if (leg.track !== 'video' || leg.mode !== 're-encode') {
 			return leg;
@@ -70,11 +79,13 @@ function withoutEncoder(
 		if (leg.tier === 'webrtc' && passesButForGop) {
 			return { ...leg, mode: 'pass-through', reason: `${leg.reason} ${why} It goes through as it is.` };
 		}
-		isOff[leg.tier === 'webrtc' ? 'webrtc' : 'llHls'] = true;
 		return { ...leg, mode: 'off', reason: `${leg.reason} ${why}` };
 	});
-	const tracks = plan.tracks.filter(({ kind }) => kind !== 'video' || !isOff.llHls);
-	return { legs, tracks, reEncodesVideo: { webrtc: false, llHls: false }, isVideoOff: isOff };
+	return planOf(legs, withoutRungs(plan.ladder));
+}
+
+function reEncodesSource(plan: MediaPlan): boolean {
+	return plan.edges.some(({ track, from }) => track === SOURCE_TRACKS.video.id && from === 'encoder');
 }
 
 function roundedRate(frameRate: number): number {

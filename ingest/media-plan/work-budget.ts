@@ -1,5 +1,6 @@
 /** Limits of the server's work: which broadcasts it admits, how much picture it re-encodes, how much it receives. */
 import { SpillwayError } from '../../core/errors/errors.ts';
+import type { EncoderLimit } from './ladder.ts';
 
 export type WorkLimits = {
 	/** Broadcasts at once, interrupted ones included. */
@@ -10,6 +11,8 @@ export type WorkLimits = {
 	maxEncoderPixelsPerSecond: number;
 	/** Bits a second of one publisher, sound and picture together. */
 	maxPublisherBitrateBps: number;
+	/** The machine's cores, where the limit of encoded pixels follows from them. */
+	encoderCoreCount?: number;
 };
 
 /** The owner of a broadcast's channel. */
@@ -37,13 +40,14 @@ const ASSUMED_FRAME_RATE = 30;
 const MAX_FRAME_RATE = 60;
 
 /** The configured limits; those that are 0 follow the number of cores. */
-export function workLimits(configured: WorkLimits, coreCount: number): WorkLimits {
+export function workLimits(configured: Omit<WorkLimits, 'encoderCoreCount'>, coreCount: number): WorkLimits {
 	const { maxBroadcasts, maxBroadcastsPerOwner, maxEncoderPixelsPerSecond, maxPublisherBitrateBps } = configured;
 	return {
 		maxBroadcasts: maxBroadcasts || coreCount * BROADCASTS_PER_CORE,
 		maxBroadcastsPerOwner,
 		maxEncoderPixelsPerSecond: maxEncoderPixelsPerSecond || coreCount * ENCODER_PIXELS_PER_SECOND_AND_CORE,
 		maxPublisherBitrateBps,
+		...(maxEncoderPixelsPerSecond === 0 ? { encoderCoreCount: coreCount } : {}),
 	};
 }
 
@@ -81,8 +85,24 @@ export interface EncoderLease {
 	release(): void;
 }
 
+/** Capacity for the rungs of one broadcast: what re-encoding leaves. It is taken back when re-encoding needs it. */
+export interface LadderLease {
+	/** Whether a ladder of so many pixels a second fits beside all else now. */
+	fits(pixelsPerSecond: number): boolean;
+	/** The ladder has this size from now on, and a smaller one should follow when it no longer fits. */
+	resize(pixelsPerSecond: number): void;
+	/** The encoder of the ladder fell behind and loses a rung. */
+	recordDrop(): void;
+	/** The limit of all encoders, for messages to the streamer. */
+	readonly limit: EncoderLimit;
+	/** Idempotent. */
+	release(): void;
+}
+
 /** A broadcast's access to encoder capacity. */
 export interface EncoderGrants {
+	/** A lease of no pixels yet. */
+	ladder(): LadderLease;
 	/** Undefined: there is no capacity. */
 	acquire(pixelsPerSecond: number): EncoderLease | undefined;
 	/** The limit, for messages to the streamer. */
@@ -92,42 +112,78 @@ export interface EncoderGrants {
 /** Counts re-encoded pixels. */
 export class EncoderBudget {
 	readonly #maxPixelsPerSecond: number;
+	readonly #coreCount: number | undefined;
 	#usedPixelsPerSecond = 0;
+	#ladderPixelsPerSecond = 0;
+	#droppedRungCount = 0;
 
-	constructor(maxPixelsPerSecond: number) {
+	/** `coreCount`: the cores from which the limit follows. */
+	constructor(maxPixelsPerSecond: number, coreCount?: number) {
 		this.#maxPixelsPerSecond = maxPixelsPerSecond;
+		this.#coreCount = coreCount;
 	}
 
 	get usedPixelsPerSecond(): number {
 		return this.#usedPixelsPerSecond;
 	}
 
+	/** Granted pixels of rungs a second. */
+	get ladderPixelsPerSecond(): number {
+		return this.#ladderPixelsPerSecond;
+	}
+
+	/** Rungs that were dropped because an encoder fell behind. */
+	get droppedRungCount(): number {
+		return this.#droppedRungCount;
+	}
+
 	/** For one broadcast. */
 	grantsFor({ isKnown }: Pick<BroadcastOwner, 'isKnown'>): EncoderGrants {
 		const maxPixelsPerSecond = this.#maxPixelsPerSecond * (isKnown ? 1 + RESERVED_PIXEL_SHARE : 1);
-		return { maxPixelsPerSecond, acquire: (wanted) => this.#acquire(wanted, maxPixelsPerSecond) };
+		return {
+			maxPixelsPerSecond,
+			acquire: (wanted) => this.#acquire(wanted, maxPixelsPerSecond),
+			ladder: () => this.#leaseLadder(),
+		};
 	}
 
 	#acquire(wantedPixelsPerSecond: number, maxPixelsPerSecond: number): EncoderLease | undefined {
 		if (this.#usedPixelsPerSecond + wantedPixelsPerSecond > maxPixelsPerSecond) {
 			return undefined;
 		}
-		let held = wantedPixelsPerSecond;
-		let isReleased = false;
-		this.#usedPixelsPerSecond += held;
+		const resize = heldAmount((change) => (this.#usedPixelsPerSecond += change));
+		resize(wantedPixelsPerSecond);
+		return { resize, release: () => resize(0, true) };
+	}
+
+	#leaseLadder(): LadderLease {
+		let heldPixelsPerSecond = 0;
+		const resize = heldAmount((change) => {
+			heldPixelsPerSecond += change;
+			this.#ladderPixelsPerSecond += change;
+		});
 		return {
-			resize: (pixels) => {
-				if (!isReleased) {
-					this.#usedPixelsPerSecond += pixels - held;
-					held = pixels;
-				}
+			fits: (pixels) => {
+				const others = this.#usedPixelsPerSecond + this.#ladderPixelsPerSecond - heldPixelsPerSecond;
+				return others + pixels <= this.#maxPixelsPerSecond;
 			},
-			release: () => {
-				if (!isReleased) {
-					isReleased = true;
-					this.#usedPixelsPerSecond -= held;
-				}
-			},
+			resize,
+			recordDrop: () => this.#droppedRungCount++,
+			limit: { pixelsPerSecond: this.#maxPixelsPerSecond, coreCount: this.#coreCount },
+			release: () => resize(0, true),
 		};
 	}
+}
+
+/** An amount that may change until it is given back. `apply` gets each change. */
+function heldAmount(apply: (change: number) => void): (amount: number, isLast?: boolean) => void {
+	let held = 0;
+	let isReleased = false;
+	return (amount, isLast = false) => {
+		if (!isReleased) {
+			apply(amount - held);
+			held = amount;
+			isReleased = isLast;
+		}
+	};
 }

@@ -1,11 +1,12 @@
 /** A broadcast between fake publishers and fake tiers, on a fake clock. Closes after its test. */
 import { onTestFinished } from 'vitest';
 import { createId, type BroadcastId, type ChannelId, type ChannelName } from '../../core/ids.ts';
+import type { LadderChoice } from '../../core/protocol/ladder-choice.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { Broadcast, type BroadcastEndReason } from '../broadcast/broadcast.ts';
 import type { BroadcastState } from '../broadcast/broadcast-state.ts';
-import type { LegPlan } from '../media-plan/leg-planner.ts';
+import type { MediaPlan } from '../media-plan/media-planner.ts';
 import { EncoderBudget } from '../media-plan/work-budget.ts';
 import { FakePublisher, type FakeEncoderSettings } from './fake-publisher.ts';
 import { FakeRouter, type FakeStage } from './fake-stage.ts';
@@ -19,12 +20,15 @@ export class BroadcastBench {
 	readonly transcoders = new FakeTranscoderFactory();
 	readonly routers: FakeRouter[] = [];
 	readonly states: BroadcastState[] = [];
-	readonly plans: LegPlan[] = [];
+	readonly plans: MediaPlan[] = [];
 	readonly endReasons: BroadcastEndReason[] = [];
 	/** The next router fails with this error. */
 	routerError: Error | undefined;
 	readonly encoderBudget = new EncoderBudget(200_000_000);
 	readonly broadcast: Broadcast;
+
+	/** Which rungs the broadcast may have. */
+	ladderChoice: LadderChoice = 'off';
 
 	constructor(graceWindowMs = 60_000, maxPublisherBitrateBps = 20_000_000) {
 		this.broadcast = new Broadcast(
@@ -34,6 +38,7 @@ export class BroadcastBench {
 				transcoders: this.transcoders,
 				packager: this.sink,
 				encoderGrants: this.encoderBudget.grantsFor({ isKnown: false }),
+				ladderChoice: () => this.ladderChoice,
 				maxPublisherBitrateBps,
 				createRouter: () => {
 					if (this.routerError !== undefined) {

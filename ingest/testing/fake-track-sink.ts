@@ -33,6 +33,11 @@ export class FakeTrackSink implements TrackSink {
 		current.units.push(unit);
 	}
 
+	pauseTrack(trackId: TrackId): void {
+		this.#refuseAfterEnd();
+		this.calls.push(`pause ${trackId}`);
+	}
+
 	interrupt(): void {
 		this.#refuseAfterEnd();
 		this.calls.push('interrupt');

@@ -1,5 +1,5 @@
 /** Encoders for tests: each unit comes out a moment later in the wanted codec, a key frame at each whole second. */
-import type { AccessUnit, TrackKind } from '../../core/media/access-unit.ts';
+import type { AccessUnit, TrackId, TrackKind } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import type {
 	AudioTranscodeOptions,
@@ -21,14 +21,16 @@ const EMPTY_STATISTICS: TranscoderStatistics = {
 	outputBytes: 0,
 	restartCount: 0,
 	queuedMs: 0,
+	lagMs: 0,
 	processId: undefined,
 };
 
 export class FakeTranscoder extends TypedEmitter<TranscoderEvents> implements MediaTranscoder {
 	readonly options: AudioTranscodeOptions | VideoTranscodeOptions;
 	readonly output: TrackConfig;
+	readonly trackIds: readonly TrackId[];
 	readonly written: AccessUnit[] = [];
-	readonly statistics = EMPTY_STATISTICS;
+	statistics = EMPTY_STATISTICS;
 	encoderState: EncoderState = 'running';
 	closeReason: TranscoderCloseReason | undefined;
 	/** It has no output, like an encoder that does not start. */
@@ -39,6 +41,7 @@ export class FakeTranscoder extends TypedEmitter<TranscoderEvents> implements Me
 	constructor(options: AudioTranscodeOptions | VideoTranscodeOptions, output: TrackConfig, isDead: boolean) {
 		super();
 		this.options = options;
+		this.trackIds = 'outputs' in options ? options.outputs.map(({ trackId }) => trackId) : [options.trackId];
 		this.output = output;
 		this.#isDead = isDead;
 	}
@@ -79,22 +82,26 @@ export class FakeTranscoder extends TypedEmitter<TranscoderEvents> implements Me
 		}
 		if (!this.#isConfigured) {
 			this.#isConfigured = true;
-			this.emit('trackConfigured', this.output);
+			this.trackIds.forEach((trackId) => this.emit('trackConfigured', this.output, trackId));
 		}
 		const second = Math.floor(unit.decodeTimeTicks / unit.clockRate);
-		this.emit('accessUnit', {
-			...unit,
-			codec: this.output.codec,
-			presentationTimeTicks: unit.decodeTimeTicks,
-			isKeyFrame: this.output.kind === 'audio' || second !== this.#lastSecond,
-			bytes: Uint8Array.from([0, 0, 0, 2, second === this.#lastSecond ? 0x41 : 0x65, 0xee]),
-		});
+		for (const trackId of this.trackIds) {
+			this.emit('accessUnit', {
+				...unit,
+				trackId,
+				codec: this.output.codec,
+				presentationTimeTicks: unit.decodeTimeTicks,
+				isKeyFrame: this.output.kind === 'audio' || second !== this.#lastSecond,
+				bytes: Uint8Array.from([0, 0, 0, 2, second === this.#lastSecond ? 0x41 : 0x65, 0xee]),
+			});
+		}
 		this.#lastSecond = second;
 	}
 }
 
 export class FakeTranscoderFactory implements TranscoderFactory {
 	readonly all: FakeTranscoder[] = [];
+	readonly encoder = { name: 'libx264', reason: 'no other works' };
 	/** New encoders of this kind have no output. */
 	deadKind: TrackKind | undefined;
 
@@ -105,6 +112,12 @@ export class FakeTranscoderFactory implements TranscoderFactory {
 
 	createVideo(options: VideoTranscodeOptions): FakeTranscoder {
 		return this.#add(new FakeTranscoder(options, H264_CONFIG, this.deadKind === 'video'));
+	}
+
+	/** The newest encoder of pictures falls behind by this much. */
+	set pictureLagMs(lagMs: number) {
+		const newest = this.all.findLast(({ output }) => output.kind === 'video')!;
+		newest.statistics = { ...newest.statistics, lagMs };
 	}
 
 	/** Running encoders, as `video → h264`. */

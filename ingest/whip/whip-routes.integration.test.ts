@@ -54,6 +54,7 @@ beforeAll(async () => {
 			maxEncoderPixelsPerSecond: 1e9,
 			maxPublisherBitrateBps: 50_000_000,
 		},
+		ladderChoice: 'off',
 		openPackager: () => {
 			sinks.push(new FakeTrackSink());
 			return sinks.at(-1)!;

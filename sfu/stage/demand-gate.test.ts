@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { writeSenderReport } from '../../core/wire/rtp/rtcp.ts';
+import { stageHeaderBytes, writeStageHeader, type StageDescriptor } from '../../core/wire/rtp/rtp-packet.ts';
 import { DemandGate } from './demand-gate.ts';
 
 const LIVE = 7;
@@ -19,12 +20,11 @@ beforeEach(() => {
 	gate = new DemandGate({ clock, send: (packet) => sent.push(packet), isWanted: () => isWanted }, [LIVE]);
 });
 
-function send(number: number, ssrc = LIVE): void {
-	const packet = Buffer.alloc(13);
-	packet[0] = 0x80;
-	packet.writeUInt16BE(number & 0xffff, 2);
-	packet.writeUInt32BE(ssrc, 8);
-	packet[12] = number & 0xff;
+function send(number: number, { ssrc = LIVE, descriptor }: { ssrc?: number; descriptor?: StageDescriptor } = {}): void {
+	const headerBytes = stageHeaderBytes({ descriptor });
+	const packet = Buffer.alloc(headerBytes + 1, number & 0xff);
+	const fields = { payloadType: 108, hasMarker: false, sequenceNumber: number, timestampTicks: 0, ssrc };
+	writeStageHeader(packet, fields, { seconds: 0, fraction: 0 }, { descriptor });
 	gate.send(packet);
 }
 
@@ -38,7 +38,7 @@ async function sendAll(first: number, last: number): Promise<void> {
 
 /** Sent number and content of each packet. */
 const passed = (): Array<[number: number, content: number]> =>
-	sent.map((packet) => [packet.readUInt16BE(2), packet[12]!]);
+	sent.map((packet) => [packet.readUInt16BE(2), packet.at(-1)!]);
 
 describe('DemandGate', () => {
 	it('passes all packets unchanged while they are wanted', async () => {
@@ -50,13 +50,13 @@ describe('DemandGate', () => {
 		]);
 	});
 
-	it('passes one in 500 ms while none is wanted, with numbers that show no loss', async () => {
-		await sendAll(65_500, 65_659);
+	it('passes one a second while none is wanted, with numbers that show no loss', async () => {
+		await sendAll(65_500, 65_819);
 		expect(passed()).toEqual([
 			[65_500, 65_500 & 0xff],
-			[65_501, 65_550 & 0xff],
-			[65_502, 65_600 & 0xff],
-			[65_503, 65_650 & 0xff],
+			[65_501, 65_600 & 0xff],
+			[65_502, 65_700 & 0xff],
+			[65_503, 65_800 & 0xff],
 		]);
 	});
 
@@ -96,11 +96,21 @@ describe('DemandGate', () => {
 		expect(passed()).toHaveLength(3);
 	});
 
+	it('passes the structure of descriptors always, since later packets refer to it', async () => {
+		await sendAll(100, 110);
+		send(111, { descriptor: 'switch-point' });
+		await sendAll(112, 120);
+		expect(passed()).toEqual([
+			[100, 100],
+			[101, 111],
+		]);
+	});
+
 	it('passes reports and other streams always', () => {
 		send(1);
 		send(2);
-		send(1, OTHER);
-		send(2, OTHER);
+		send(1, { ssrc: OTHER });
+		send(2, { ssrc: OTHER });
 		const report = { ssrc: LIVE, nowMs: 0, timestampTicks: 0, packetCount: 1, octetCount: 1, cname: 'stage' };
 		gate.send(writeSenderReport(report));
 		expect(sent).toHaveLength(4);

@@ -4,10 +4,10 @@
  */
 import type { Router } from 'mediasoup/types';
 import type { Clock } from '../../core/lifecycle/clock.ts';
-import { isRtcp } from '../../core/wire/rtp/rtp-packet.ts';
+import { isPlainStagePacket, isRtcp } from '../../core/wire/rtp/rtp-packet.ts';
 
-/** A third of the silence after which mediasoup treats a stream as dead. */
-const KEEP_ALIVE_MS = 500;
+/** mediasoup treats a stream with dtx as dead after 5 s of silence. */
+const KEEP_ALIVE_MS = 1000;
 
 type GatedStream = {
 	passedAtMs: number;
@@ -51,7 +51,8 @@ export class DemandGate {
 	#passes(stream: GatedStream, packet: Buffer): boolean {
 		const { clock, isWanted } = this.#deps;
 		const nowMs = clock.monotonicMs();
-		if (nowMs - stream.passedAtMs < KEEP_ALIVE_MS && !isWanted()) {
+		// A descriptor's structure has to be known before the packets that refer to it.
+		if (isPlainStagePacket(packet) && nowMs - stream.passedAtMs < KEEP_ALIVE_MS && !isWanted()) {
 			stream.hasGap = true;
 			return false;
 		}

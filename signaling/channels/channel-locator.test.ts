@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import type { ChannelPolicy } from '../../core/protocol/api/channel-description.ts';
-import type { LegPlan } from '../../ingest/media-plan/leg-planner.ts';
+import { NO_LADDER, planOf, type Leg, type MediaPlan } from '../../ingest/media-plan/media-planner.ts';
 import type { Channel } from './channel-store.ts';
 import { withPlayableTiers } from './channel-locator.ts';
 
@@ -12,17 +12,21 @@ const channel = (mode: ChannelPolicy['mode']): Channel => ({
 	title: '',
 	category: undefined,
 	graceWindowSeconds: undefined,
+	ladderChoice: undefined,
 	policy: { mode, interactiveSeats: 7 },
 	ownerId: undefined,
 	ownerName: undefined,
 	createdAt: new Date(0),
 });
-const plan = (webrtc: boolean, llHls: boolean): LegPlan => ({
-	legs: [],
-	tracks: [],
-	reEncodesVideo: { webrtc: false, llHls: false },
-	isVideoOff: { webrtc, llHls },
+const leg = (tier: 'webrtc' | 'll-hls', isOff: boolean): Leg => ({
+	track: 'video',
+	tier,
+	mode: isOff ? 'off' : 'pass-through',
+	reason: '',
 });
+/** A plan in which these tiers get no picture. */
+const plan = (isWebRtcOff: boolean, isLlHlsOff: boolean): MediaPlan =>
+	planOf([leg('webrtc', isWebRtcOff), leg('ll-hls', isLlHlsOff)], NO_LADDER);
 
 it.each([
 	['automatic', undefined, 'automatic'],

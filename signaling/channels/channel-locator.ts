@@ -3,15 +3,15 @@ import { parseChannelName, type BroadcastId, type ChannelName } from '../../core
 import type { ChannelPolicy } from '../../core/protocol/api/channel-description.ts';
 import type { Broadcast } from '../../ingest/broadcast/broadcast.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
-import type { LegPlan } from '../../ingest/media-plan/leg-planner.ts';
+import { isPictureOff, type MediaPlan } from '../../ingest/media-plan/media-planner.ts';
 import type { Channel, ChannelStore } from './channel-store.ts';
 
 type LocatedChannel =
 	{ state: 'unknown' | 'offline' | 'starting' } | { state: 'live'; broadcastId: BroadcastId; broadcast: Broadcast };
 
 /** Removes the WebRTC tier from the policy when only LL-HLS gets a picture. Pure. @internal for tests */
-export function withPlayableTiers(channel: Channel, plan: LegPlan | undefined): Channel {
-	const isWebRtcOff = plan?.isVideoOff?.webrtc === true && !plan.isVideoOff.llHls;
+export function withPlayableTiers(channel: Channel, plan: MediaPlan | undefined): Channel {
+	const isWebRtcOff = isPictureOff(plan, 'webrtc') && !isPictureOff(plan, 'll-hls');
 	return isWebRtcOff && channel.policy.mode === 'automatic'
 		? { ...channel, policy: { ...channel.policy, mode: 'mass-only' } }
 		: channel;
@@ -78,7 +78,7 @@ export class ChannelLocator {
 		return this.#deps.registry.on('broadcastStarted', (broadcast) => {
 			let wasOff = false;
 			broadcast.on('planChanged', (plan) => {
-				const isOff = plan.isVideoOff?.webrtc === true;
+				const isOff = isPictureOff(plan, 'webrtc');
 				if (isOff !== wasOff) {
 					wasOff = isOff;
 					listener(broadcast.channelName);

@@ -22,10 +22,14 @@ type OperationsDependencies = {
 	database: Pick<Database, 'checkHealth'>;
 	bus: Pick<MessageBus, 'checkHealth'>;
 	sfu: Pick<Sfu, 'pool'>;
-	registry: Pick<BroadcastRegistry, 'broadcasts' | 'encoderPixelsPerSecond'>;
+	registry: Pick<
+		BroadcastRegistry,
+		'broadcasts' | 'encoderPixelsPerSecond' | 'ladderPixelsPerSecond' | 'droppedRungCount'
+	>;
 	packager: Pick<Packager, 'counters'>;
-	transcoders: Pick<FfmpegTranscoderFactory, 'census'>;
+	transcoders: Pick<FfmpegTranscoderFactory, 'census' | 'encoder'>;
 	viewers: MetricsReadings['viewers'];
+	viewersByRung: MetricsReadings['viewersByRung'];
 	unhandledRejections: MetricsReadings['unhandledRejections'];
 	/** Aborts when the server closes. */
 	signal: AbortSignal;
@@ -52,16 +56,21 @@ type Operations = {
 
 /** Watches at once. */
 export function createOperations(deps: OperationsDependencies, config: OperationsConfig): Operations {
-	const { clock, logger, sfu, registry, packager, transcoders, viewers, unhandledRejections, signal } = deps;
+	const { clock, logger, sfu, registry, packager, transcoders, viewers, viewersByRung, unhandledRejections, signal } =
+		deps;
 	const drain = new Drain(clock);
 	const descriptors = new DescriptorWatch({ clock, logger });
 	const readings: MetricsReadings = {
 		broadcasts: () => registry.broadcasts,
 		viewers,
+		viewersByRung,
 		packager: () => packager.counters,
 		workers: () => sfu.pool.readLoads(),
 		encoders: () => transcoders.census(),
 		encoderPixelsPerSecond: () => registry.encoderPixelsPerSecond,
+		ladderPixelsPerSecond: () => registry.ladderPixelsPerSecond,
+		droppedRungCount: () => registry.droppedRungCount,
+		pictureEncoderName: () => transcoders.encoder?.name,
 		descriptors: readDescriptors,
 		descriptorsExhausted: () => descriptors.exhaustedCount,
 		unhandledRejections,

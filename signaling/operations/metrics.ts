@@ -8,8 +8,10 @@ import { SingleFlight } from '../../core/lifecycle/single-flight.ts';
 import { errorMessage, SpillwayError } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { ENCODER_STATES, type EncoderState } from '../../core/protocol/api/channel-description.ts';
+import { RUNG_NAMES, SHOWN_RUNGS, type ShownRung } from '../../core/protocol/ladder-choice.ts';
+import type { PictureEncoder } from '../../ingest/media-graph/outputs.ts';
 import { failureCodeOf } from '../platform/http/error-handler.ts';
-import type { DeliveryTier } from '../../core/protocol/tiers.ts';
+import { DELIVERY_TIERS, type DeliveryTier } from '../../core/protocol/tiers.ts';
 
 /** The sources of the figures, read at each scrape. */
 export type MetricsReadings = {
@@ -17,8 +19,11 @@ export type MetricsReadings = {
 		state: string;
 		publisher?: { protocol: string } | undefined;
 		health?: { videoBitrateBps: number; audioBitrateBps: number } | undefined;
+		pictureEncoder?: Pick<PictureEncoder, 'inUse' | 'lagMs' | 'begunRungs'> | undefined;
 	}[];
 	viewers(): Readonly<Record<DeliveryTier, number>>;
+	/** Those whose picture is known. */
+	viewersByRung(): ReadonlyArray<{ tier: DeliveryTier; rung: ShownRung; count: number }>;
 	/** The LL-HLS origin. */
 	packager(): { heldRequests: number; storedBytes: number };
 	/** Each running worker: CPU time since its start, and the media that it sends to viewers. */
@@ -27,6 +32,11 @@ export type MetricsReadings = {
 	>;
 	encoders(): Readonly<Record<EncoderState, number>> & { restartCount: number };
 	encoderPixelsPerSecond(): number;
+	ladderPixelsPerSecond(): number;
+	/** Since the server's start. */
+	droppedRungCount(): number;
+	/** Name of the encoder of pictures that the next broadcast gets; undefined where it is not known. */
+	pictureEncoderName(): string | undefined;
 	/** File descriptors; undefined where the system does not report them. */
 	descriptors(): Promise<{ open: number; max: number } | undefined>;
 	descriptorsExhausted(): number;
@@ -77,6 +87,7 @@ export class Metrics {
 		});
 		this.#addBroadcasts();
 		this.#addEncoders();
+		this.#addLadders();
 		this.#addViewers();
 		this.#addWorkers();
 		this.#addProcess();
@@ -203,12 +214,57 @@ export class Metrics {
 		});
 	}
 
+	#addLadders(): void {
+		const { readings } = this.#deps;
+		const encoders = (): NonNullable<ReturnType<MetricsReadings['broadcasts']>[number]['pictureEncoder']>[] =>
+			readings.broadcasts().flatMap(({ pictureEncoder }) => pictureEncoder ?? []);
+		this.#gauge('spillway_rungs', 'Smaller pictures that are made now.', ['rung'], (gauge) => {
+			for (const rung of RUNG_NAMES) {
+				gauge.set({ rung }, encoders().filter(({ begunRungs }) => begunRungs.includes(rung)).length);
+			}
+		});
+		new Counter({
+			name: 'spillway_rungs_dropped_total',
+			help: 'Rungs that were dropped because an encoder fell behind.',
+			registers: [this.#registry],
+			collect() {
+				this.reset();
+				this.inc(readings.droppedRungCount());
+			},
+		});
+		this.#gauge('spillway_rung_pixels_per_second', 'Picture of rungs that has been granted.', [], (gauge) => {
+			gauge.set(readings.ladderPixelsPerSecond());
+		});
+		this.#gauge('spillway_picture_encoders', 'Broadcasts whose pictures are encoded.', ['encoder'], (gauge) => {
+			const next = readings.pictureEncoderName();
+			if (next !== undefined) {
+				gauge.set({ encoder: next }, 0);
+			}
+			encoders().forEach(({ inUse }) => gauge.inc({ encoder: inUse?.name ?? 'unknown' }));
+		});
+		this.#gauge(
+			'spillway_picture_encoder_lag_seconds',
+			'Media time by which the slowest encoder of pictures is behind its input.',
+			[],
+			(gauge) => {
+				gauge.set(Math.max(0, ...encoders().map(({ lagMs }) => lagMs)) / 1000);
+			},
+		);
+	}
+
 	#addViewers(): void {
 		const { readings } = this.#deps;
 		this.#gauge('spillway_viewers', 'Viewers of this server by tier.', ['tier'], (gauge) => {
 			for (const [tier, count] of Object.entries(readings.viewers())) {
 				gauge.set({ tier }, count);
 			}
+		});
+		const help = 'Viewers of this server by tier and by the picture that plays, where that is known.';
+		this.#gauge('spillway_viewers_by_rung', help, ['tier', 'rung'], (gauge) => {
+			for (const tier of DELIVERY_TIERS) {
+				SHOWN_RUNGS.forEach((rung) => gauge.set({ tier, rung }, 0));
+			}
+			readings.viewersByRung().forEach(({ tier, rung, count }) => gauge.inc({ tier, rung }, count));
 		});
 	}
 

@@ -53,6 +53,7 @@ describe('the health of a channel', () => {
 			logger,
 			sfu: sfu as unknown as Sfu,
 			transcoders: new FakeTranscoderFactory(),
+			ladderChoice: 'off',
 			openPackager: () => new FakeTrackSink(),
 			limits: {
 				maxBroadcasts: 2,

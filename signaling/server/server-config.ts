@@ -11,6 +11,7 @@ import {
 	type TStringOptions,
 } from 'typebox';
 import { readConfig, type ConfigFieldOptions } from '../../core/config/config-schema.ts';
+import { LADDER_CHOICE_PATTERN } from '../../core/protocol/ladder-choice.ts';
 import { errorMessage } from '../../core/errors/errors.ts';
 import { readConfigFile } from './config-file.ts';
 import { createProxyTrust } from '../platform/http/trusted-proxies.ts';
@@ -178,6 +179,12 @@ const INGEST_CONFIG_SCHEMA = Type.Object({
 		unit: 'px/s',
 		description:
 			'Picture that is re-encoded, over all broadcasts: width × height × pictures a second. Beyond it a stream that cannot pass through has no picture in the tier that needs it, and its streamer is informed. Administrators and approved accounts have half as much more. 0: half of 1080p60 for each processor core.',
+	}),
+	ladder: text({
+		default: 'automatic',
+		pattern: LADDER_CHOICE_PATTERN,
+		description:
+			'Smaller pictures (rungs) of each broadcast for viewers on poorer lines. automatic: as many as the source is worth and the machine carries. off: none. Or names with commas between, of 1080p60, 720p60, 480p30, 360p30 and 160p30: those of them that are smaller than the source. They use what maxEncoderPixelsPerSecond leaves.',
 	}),
 	maxPublisherBitrateBps: integer({
 		default: 50_000_000,

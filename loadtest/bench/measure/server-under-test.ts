@@ -64,6 +64,8 @@ export class ServerUnderTest {
 				SPILLWAY_DEMO_STREAM_KEY: streamKey,
 				// No load balancer watches; the default costs a second at each stop.
 				SPILLWAY_OPERATION_DRAIN_SECONDS: '0',
+				// Rungs cost time of the processor; who measures them asks for them.
+				SPILLWAY_INGEST_LADDER: process.env['SPILLWAY_INGEST_LADDER'] ?? 'off',
 				...environment,
 			},
 		});
@@ -118,7 +120,9 @@ export class ServerUnderTest {
 
 /** Node's arguments in `npm start`: the options of V8 belong to what is measured. */
 function productArguments(): string[] {
-	const { scripts } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as { scripts: { start: string } };
+	const { scripts } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as {
+		scripts: { start: string };
+	};
 	return scripts.start.split(' -- ')[1]!.split(' ');
 }
 

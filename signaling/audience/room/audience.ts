@@ -77,6 +77,8 @@ export class AudienceRooms implements SignalingRooms {
 		this.#transports = new WebRtcSessions({
 			onLastClosed: (viewerId, channelName) => this.#rooms.get(channelName)?.transportClosed(viewerId),
 			onWorkerLost: (viewerId, channelName) => this.#onWorkerLost(viewerId, channelName),
+			onPicture: (viewerId, channelName, picture) => this.#rooms.get(channelName)?.pictures.changed(viewerId, picture),
+			onLineTooPoor: (viewerId, channelName) => this.#rooms.get(channelName)?.pictures.lineTooPoor(viewerId),
 		});
 	}
 
@@ -117,6 +119,11 @@ export class AudienceRooms implements SignalingRooms {
 		return sum;
 	}
 
+	/** This node's viewers of these broadcasts together, by tier and by the picture that plays, where that is known. */
+	viewersByRung(broadcasts: Iterable<{ channelName: ChannelName }>): AudienceReport['rungs'] {
+		return [...broadcasts].flatMap(({ channelName }) => this.#rooms.get(channelName)?.report().rungs ?? []);
+	}
+
 	async join(connection: ViewerConnection, message: JoinMessage): Promise<ViewerSession> {
 		const room = await this.room(message.channel);
 		return room.join(connection, message);
@@ -149,6 +156,7 @@ export class AudienceRooms implements SignalingRooms {
 
 	addTransport(session: WebRtcSession): void {
 		this.#transports.add(session);
+		this.#rooms.get(session.channelName)?.pictures.opened(session);
 	}
 
 	/** Sends a channel's new title, category or policy to its viewers on every node at once. */
@@ -190,7 +198,7 @@ export class AudienceRooms implements SignalingRooms {
 			conditions: () => this.#conditions(name),
 			hasTransport: (viewerId) => this.#transports.has(viewerId),
 			claims: this.#claims,
-			stopPictures: (viewerId) => this.#transports.stopPictures(viewerId),
+			transports: this.#transports,
 			count: () => this.#presence.count(name),
 			onCountChanged: () => this.#presence.changed(),
 			onReturned: (viewerId) => this.#presence.announceMove(viewerId, name),

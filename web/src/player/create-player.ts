@@ -20,6 +20,7 @@ import type { PlaybackError, PlaybackErrorKind, PlaybackState } from './playback
 import type { Playback, PlaybackStatistics } from './playback/playback.ts';
 import type { PlaybackDeps } from './playback/tier-playback.ts';
 import { createWebrtcPlayback } from './playback/webrtc-playback.ts';
+import { watchScreenHeight } from './screen-height.ts';
 import { SignalingClient, type SocketLike } from './signaling/signaling-client.ts';
 
 export type { LineProblem, PlaybackError, PlaybackErrorKind, PlaybackState, PlaybackStatistics, Player, WatchSettings };
@@ -84,6 +85,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 	#session: MediaSessionLink | undefined;
 	#cancelStatistics: CancelTimer | undefined;
 	#cancelPreload: CancelTimer | undefined;
+	#endScreenWatch: (() => void) | undefined;
 
 	constructor(deps: { serverClock: ServerClock }, { initialTier }: { initialTier: DeliveryTier }) {
 		super();
@@ -161,6 +163,9 @@ class Player extends TypedEmitter<PlayerEvents> {
 		this.#chooser = new TierChooser({ clock: systemClock, handOver, signaling }, { initialTier: this.#initialTier });
 		this.#chooser.start();
 		signaling.start();
+		this.#endScreenWatch = watchScreenHeight(systemClock, container, (heightPixels) =>
+			signaling.wishPicture({ heightPixels }),
+		);
 		this.#cancelStatistics = systemClock.setInterval(() => {
 			const { shown, lineProblem } = handOver;
 			this.#set({ statistics: shown?.playback.statistics(), error: shown?.playback.error, lineProblem });
@@ -218,6 +223,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 	readonly close = (): void => {
 		this.#cancelStatistics?.();
 		this.#cancelPreload?.();
+		this.#endScreenWatch?.();
 		this.#chooser?.close();
 		this.#signaling?.close();
 		this.#session?.close();
@@ -245,6 +251,9 @@ class Player extends TypedEmitter<PlayerEvents> {
 		signaling.on('stateChanged', (state) => this.#set({ isSocketOpen: state === 'joined' }));
 		signaling.on('presence', (viewerCount) => this.#set({ viewerCount }));
 		signaling.on('decided', (decision) => this.#set({ decision }));
+		signaling.on('picture', ({ rungs, shown }) =>
+			handOver.setSmallerPictureLeft(rungs.length > 1 && shown !== rungs[0]!.rung),
+		);
 		signaling.on('channel', ({ state, video }) => handOver.channelReported(state, video?.frameRate));
 	}
 

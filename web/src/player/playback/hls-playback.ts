@@ -194,6 +194,8 @@ class HlsSession {
 		const onSegment = (mediaSeconds: number, tookMs: number): void =>
 			this.#follower.segmentLoaded(mediaSeconds, tookMs);
 		this.#loading = new HlsLoading({ hls, library, onSegment }, isFollowing);
+		// Its own choice between levels takes minutes to climb with parts, and the picture stands still at each change.
+		hls.on(Events.MANIFEST_PARSED, (_event, { levels }) => (hls.loadLevel = highestOf(levels)));
 		hls.on(Events.LEVEL_UPDATED, (_event, { details }) => this.#onPlaylist(details));
 		hls.on(Events.ERROR, (_event, data) => this.#onError(data));
 		this.#deps.video.addEventListener('waiting', () => this.#onWaiting(), { signal: this.#abort.signal });
@@ -469,4 +471,9 @@ function manifestFailure(httpStatus: number): ConnectionFailure {
 	const kind = httpStatus === 0 || httpStatus >= 500 ? 'unreachable' : 'refused';
 	const detail = httpStatus === 0 ? 'The server does not answer.' : `The server answered ${httpStatus}.`;
 	return { error: { kind, detail, fatal: kind === 'refused' }, retryAfterSeconds: 0 };
+}
+
+/** Index of the largest picture. */
+function highestOf(levels: readonly { height: number }[]): number {
+	return levels.reduce((best, { height }, index) => (height > levels[best]!.height ? index : best), 0);
 }

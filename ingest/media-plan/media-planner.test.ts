@@ -2,20 +2,39 @@
 import { describe, expect, it } from 'vitest';
 import { parseSps, type SpsFacts } from '../../core/media/h264-parameter-sets.ts';
 import { writeSps, type SpsFields } from '../../core/media/testing/h264-writer.ts';
-import { isGopTooLong, planLegs, type StreamFacts } from './leg-planner.ts';
+import { worthyRungs, type LadderPlan } from './ladder.ts';
+import {
+	encodedPictures,
+	isGopTooLong,
+	NO_LADDER,
+	planMedia,
+	type MediaPlan,
+	type StreamFacts,
+} from './media-planner.ts';
 
 const sps = (fields: SpsFields): SpsFacts => parseSps(writeSps(fields))!;
 const CLEAN = { codec: 'h264', hasBFrames: false, longestGopMs: 2000 } as const;
 
 /** Legs as `track tier: mode`. */
 const modes = (facts: StreamFacts): string[] =>
-	planLegs(facts).legs.map((leg) => `${leg.track} ${leg.tier}: ${leg.mode}`);
+	planMedia(facts).legs.map((leg) => `${leg.track} ${leg.tier}: ${leg.mode}`);
+
+const HD = { widthPixels: 1280, heightPixels: 720, frameRate: 30, bitrateBps: 2_500_000 };
+const LADDER: LadderPlan = { ...worthyRungs(HD, 'automatic'), reason: '' };
+/** The tracks of a run, what the encoder makes, and each way. */
+const describeWays = (plan: MediaPlan): string[] => [
+	`run: ${plan.tracks.map(({ id, rung }) => id + (rung?.kind === 'video' ? ` ${rung.name}` : rung ? ' low' : '')).join(', ')}`,
+	`encoder: ${encodedPictures(plan)
+		.map(({ id }) => id)
+		.join(', ')}`,
+	...plan.edges.map(({ track, from, to }) => `${from} → ${track} → ${to}`),
+];
 
 const PASSES = ['video webrtc: pass-through', 'video ll-hls: pass-through'];
 const FOR_WEBRTC = ['video webrtc: re-encode', 'video ll-hls: pass-through'];
 const FOR_BOTH = ['video webrtc: re-encode', 'video ll-hls: re-encode'];
 
-describe('planLegs', () => {
+describe('planMedia', () => {
 	it.each([
 		['clean H.264', CLEAN, PASSES],
 		['H.264 of which no GOP has ended yet', { ...CLEAN, longestGopMs: undefined }, PASSES],
@@ -50,24 +69,31 @@ describe('planLegs', () => {
 	});
 
 	it('has no legs without tracks, and four with both', () => {
-		expect(planLegs({ video: undefined, audio: undefined })).toEqual({
+		expect(planMedia({ video: undefined, audio: undefined })).toEqual({
 			legs: [],
 			tracks: [],
-			reEncodesVideo: { webrtc: false, llHls: false },
+			edges: [],
+			ladder: NO_LADDER,
 		});
-		expect(planLegs({ video: CLEAN, audio: { codec: 'aac' } }).legs).toHaveLength(4);
+		expect(planMedia({ video: CLEAN, audio: { codec: 'aac' } }).legs).toHaveLength(4);
 	});
 
-	it('sums up which tier gets an encoder’s picture', () => {
-		const reEncodes = (video: StreamFacts['video']): object => planLegs({ video, audio: undefined }).reEncodesVideo;
-		expect(reEncodes(CLEAN)).toEqual({ webrtc: false, llHls: false });
-		expect(reEncodes({ ...CLEAN, hasBFrames: true })).toEqual({ webrtc: true, llHls: false });
-		expect(reEncodes({ ...CLEAN, longestGopMs: 4000 })).toEqual({ webrtc: true, llHls: true });
+	it.each([
+		['clean H.264 with AAC', CLEAN, 'aac', NO_LADDER],
+		['clean H.264 with AAC and a ladder', CLEAN, 'aac', LADDER],
+		['clean H.264 with Opus and a ladder', CLEAN, 'opus', LADDER],
+		['B-frames with a ladder', { ...CLEAN, hasBFrames: true }, 'aac', LADDER],
+		['a long GOP with a ladder', { ...CLEAN, longestGopMs: 4000 }, 'aac', LADDER],
+		['VP8 without sound, with a ladder', { ...CLEAN, codec: 'vp8' }, undefined, LADDER],
+		['sound alone, with a ladder', undefined, 'aac', LADDER],
+	] as const)('has these ways for %s', (name, video, codec, ladder) => {
+		const plan = planMedia({ video, audio: codec && { codec } }, ladder);
+		expect([name, ...describeWays(plan)]).toMatchSnapshot();
 	});
 
 	it('gives each re-encoded leg its reason and the setting that avoids it', () => {
 		const reasons = (video: StreamFacts['video']): unknown[] =>
-			planLegs({ video, audio: undefined })
+			planMedia({ video, audio: undefined })
 				.legs.filter((leg) => leg.mode === 're-encode')
 				.map(({ reason, advice }) => [reason, advice]);
 		expect(reasons({ ...CLEAN, hasBFrames: true })).toEqual([
@@ -100,14 +126,14 @@ describe('planLegs', () => {
 
 	it('converts AAC that browsers do not play for LL-HLS, with the reason', () => {
 		const audio = { codec: 'aac', browserObstacle: 'its profile is AAC Main' } as const;
-		const { legs } = planLegs({ video: undefined, audio });
+		const { legs } = planMedia({ video: undefined, audio });
 		expect(legs.map(({ tier, mode }) => `${tier}: ${mode}`)).toEqual(['webrtc: transcode', 'll-hls: transcode']);
 		expect(legs[1]!.reason).toContain('because its profile is AAC Main');
 		expect(legs[1]!.advice).toMatch(/AAC-LC/);
 	});
 
 	it('gives no advice for a leg that passes through', () => {
-		const { legs } = planLegs({ video: CLEAN, audio: { codec: 'aac' } });
+		const { legs } = planMedia({ video: CLEAN, audio: { codec: 'aac' } });
 		expect(legs.every(({ advice, reason }) => advice === undefined && reason !== '')).toBe(true);
 	});
 
@@ -116,7 +142,7 @@ describe('planLegs', () => {
 			video: Object.freeze({ ...CLEAN }),
 			audio: Object.freeze({ codec: 'opus' }),
 		});
-		expect(planLegs(facts)).toEqual(planLegs(facts));
+		expect(planMedia(facts)).toEqual(planMedia(facts));
 	});
 });
 

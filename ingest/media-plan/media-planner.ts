@@ -1,7 +1,13 @@
-/** Decides, from facts about a stream, what each leg of it needs: pass through, transcode or re-encode. Pure. */
-import { createTrack, type Track, type TrackKind } from '../../core/media/access-unit.ts';
+/**
+ * Decides, from facts about a stream, the ways of its media: from the source or an encoder to the stage and the
+ * packager. Pure.
+ */
+import { createTrack, type Track, type TrackId, type TrackKind } from '../../core/media/access-unit.ts';
 import type { AudioCodec, VideoCodec } from '../../core/media/codecs.ts';
 import type { SpsFacts } from '../../core/media/h264-parameter-sets.ts';
+import type { AudioRung, VideoRung } from '../../core/media/rung.ts';
+import { RUNG_NAMES, type RungName } from '../../core/protocol/ladder-choice.ts';
+import type { LadderPlan } from './ladder.ts';
 
 export type StreamFacts = {
 	video:
@@ -44,23 +50,58 @@ export const SOURCE_TRACKS: Readonly<Record<TrackKind, Track>> = {
 	audio: createTrack('audio', 0),
 };
 
+/** One way of a track: it leaves the source, or the encoder, and goes to a tier. */
+type Edge = { track: TrackId; from: 'source' | 'encoder'; to: 'stage' | 'packager' };
+
 /** All decisions for one stream. */
-export type LegPlan = {
+export type MediaPlan = {
+	/** The source's legs, with the reasons for the streamer. */
 	legs: readonly Leg[];
-	/** Tracks of a run in the LL-HLS tier, the picture first. */
+	/** Tracks of a run in the LL-HLS tier, the source's picture first. */
 	tracks: readonly Track[];
-	reEncodesVideo: { webrtc: boolean; llHls: boolean };
-	/** Tiers without a picture, because there is no capacity to re-encode it. Absent: none. */
-	isVideoOff?: { webrtc: boolean; llHls: boolean };
+	/** A track without an edge to a tier is not in it. */
+	edges: readonly Edge[];
+	/** The rungs below the source, and why there are no others. */
+	ladder: LadderPlan;
 };
 
-/** True when both plans treat the stream the same way. */
-export function isSamePlan(one: LegPlan, other: LegPlan): boolean {
-	return (
-		one.legs.length === other.legs.length &&
-		one.legs.every((leg, index) => leg.mode === other.legs[index]!.mode && leg.track === other.legs[index]!.track)
-	);
+/** The ladder of a stream without a picture. */
+export const NO_LADDER: LadderPlan = { rungs: [], leftOut: [], reason: 'There is no picture to make smaller ones of.' };
+
+/** Where a tier's track comes from; undefined: the tier does not get it. */
+export function originOf(plan: MediaPlan, track: TrackId, to: Edge['to']): Edge['from'] | undefined {
+	return plan.edges.find((edge) => edge.track === track && edge.to === to)?.from;
 }
+
+/** True when the tier gets no picture, because there is no capacity to re-encode it. */
+export function isPictureOff(plan: MediaPlan | undefined, tier: Leg['tier']): boolean {
+	return plan?.legs.some((leg) => leg.track === 'video' && leg.tier === tier && leg.mode === 'off') === true;
+}
+
+/** The source's picture, when the encoder makes it, and the rungs: what the picture's encoder puts out. */
+export function encodedPictures({ tracks, edges }: MediaPlan): readonly Track[] {
+	const isEncoded = (id: TrackId): boolean => edges.some(({ track, from }) => track === id && from === 'encoder');
+	const pictures = tracks.some(({ kind }) => kind === 'video') ? tracks : [SOURCE_TRACKS.video, ...tracks];
+	return pictures.filter(({ id, kind }) => kind === 'video' && isEncoded(id));
+}
+
+/** True when both plans treat the stream the same way. */
+export function isSamePlan(one: MediaPlan, other: MediaPlan): boolean {
+	const ways = ({ legs, edges }: MediaPlan): string[] => [
+		...legs.map(({ track, mode }) => `${track} ${mode}`),
+		...edges.map(({ track, from, to }) => `${track} ${from} ${to}`),
+	];
+	return ways(one).join() === ways(other).join();
+}
+
+/** The track of a rung, the same in all runs of all broadcasts. */
+function rungTrack(rung: VideoRung): Track {
+	return { ...createTrack('video', 1 + RUNG_NAMES.indexOf(rung.name satisfies RungName)), rung };
+}
+
+/** Sound for lines that carry only the lowest rungs; 48 kbit/s of AAC-LC in stereo. */
+export const LOW_SOUND: AudioRung = { kind: 'audio', bitrateBps: 48_000 };
+export const LOW_SOUND_TRACK: Track = { ...createTrack('audio', 1), rung: LOW_SOUND };
 
 /** Longest GOP that passes unchanged: segments are cut at key frames, within the target duration of 3 s. */
 export const MAX_PASS_THROUGH_GOP_MS = 2500;
@@ -71,24 +112,44 @@ export function isGopTooLong(gopMs: number): boolean {
 	return gopMs > MAX_PASS_THROUGH_GOP_MS + GOP_TOLERANCE_MS;
 }
 
+const TIER_ENDS = { webrtc: 'stage', 'll-hls': 'packager' } as const;
+
 /** The plan for these facts. The same facts always give the same plan. */
-export function planLegs(facts: StreamFacts): LegPlan {
+export function planMedia(facts: StreamFacts, ladder: LadderPlan = NO_LADDER): MediaPlan {
 	const legs: Leg[] = [];
-	const tracks: Track[] = [];
-	const reEncodesVideo = { webrtc: false, llHls: false };
 	if (facts.video !== undefined) {
-		const webrtc = videoLeg(facts.video, 'webrtc');
-		const llHls = videoLeg(facts.video, 'll-hls');
-		legs.push(webrtc, llHls);
-		tracks.push(SOURCE_TRACKS.video);
-		reEncodesVideo.webrtc = webrtc.mode === 're-encode';
-		reEncodesVideo.llHls = llHls.mode === 're-encode';
+		legs.push(videoLeg(facts.video, 'webrtc'), videoLeg(facts.video, 'll-hls'));
 	}
 	if (facts.audio !== undefined) {
 		legs.push(audioLeg(facts.audio, 'webrtc', 'opus'), audioLeg(facts.audio, 'll-hls', 'aac'));
-		tracks.push(SOURCE_TRACKS.audio);
 	}
-	return { legs, tracks, reEncodesVideo };
+	return planOf(legs, facts.video === undefined ? NO_LADDER : ladder);
+}
+
+/** The plan of these legs. Rungs go where the source's picture goes; low sound goes with them. */
+export function planOf(legs: readonly Leg[], ladder: LadderPlan): MediaPlan {
+	const goesOut = (leg: Leg): boolean => leg.mode !== 'off';
+	const edges = legs.filter(goesOut).map((leg): Edge => {
+		const from = leg.mode === 'pass-through' ? 'source' : 'encoder';
+		return { track: SOURCE_TRACKS[leg.track].id, from, to: TIER_ENDS[leg.tier] };
+	});
+	const hasTrack = (kind: TrackKind): boolean =>
+		legs.some((leg) => leg.track === kind && leg.tier === 'll-hls' && goesOut(leg));
+	const tracks: Track[] = [];
+	const rungs = hasTrack('video') ? ladder.rungs.map(rungTrack) : [];
+	if (hasTrack('video')) {
+		tracks.push(SOURCE_TRACKS.video, ...rungs);
+		const ends = edges.filter(({ track }) => track === SOURCE_TRACKS.video.id).map(({ to }) => to);
+		edges.push(...rungs.flatMap(({ id }) => ends.map((to): Edge => ({ track: id, from: 'encoder', to }))));
+	}
+	if (hasTrack('audio')) {
+		tracks.push(SOURCE_TRACKS.audio);
+		if (rungs.length > 0) {
+			tracks.push(LOW_SOUND_TRACK);
+			edges.push({ track: LOW_SOUND_TRACK.id, from: 'encoder', to: 'packager' });
+		}
+	}
+	return { legs, tracks, edges, ladder };
 }
 
 function videoLeg(video: NonNullable<StreamFacts['video']>, tier: 'webrtc' | 'll-hls'): Leg {

@@ -1,0 +1,242 @@
+/** Chooses the rungs below a source: which are worth their bits, and which the machine can carry. Pure. */
+import { leastIntervalSeconds, type VideoRung } from '../../core/media/rung.ts';
+import { RUNG_NAMES, type LadderChoice, type RungName } from '../../core/protocol/ladder-choice.ts';
+
+/** What the source sends, measured. */
+export type SourcePicture = {
+	/** Size on the screen. */
+	widthPixels: number;
+	heightPixels: number;
+	/** Pictures a second; 0 while unknown. */
+	frameRate: number;
+	/** 0 while unknown. */
+	bitrateBps: number;
+};
+
+/** The whole ladder: the shorter side, pictures a second at most, and a ceiling of the bit rate, each. */
+const STEPS: Readonly<Record<RungName, { shortSidePixels: number; frameRate: number; maxBitrateBps: number }>> = {
+	'1080p60': { shortSidePixels: 1080, frameRate: 60, maxBitrateBps: 6_000_000 },
+	'720p60': { shortSidePixels: 720, frameRate: 60, maxBitrateBps: 4_500_000 },
+	'480p30': { shortSidePixels: 480, frameRate: 30, maxBitrateBps: 1_500_000 },
+	'360p30': { shortSidePixels: 360, frameRate: 30, maxBitrateBps: 800_000 },
+	// With its sound of 48 kbit/s and all overhead it fits into 350 kbit/s.
+	'160p30': { shortSidePixels: 160, frameRate: 30, maxBitrateBps: 240_000 },
+};
+
+/** Of pictures of one kind, the bits needed grow with the pixels a second by this power. */
+const BITS_BY_PIXELS_POWER = 0.75;
+/** A rung whose bit rate is above this share of the next better one's is not worth its bits. */
+const WORTH_SHARE = 0.75;
+/** Rungs at half the rate take every second picture; slower sources keep all. */
+const HALVING_FRAME_RATE = 40;
+/** Until they are known. */
+const ASSUMED = { frameRate: 30, bitsPerPixel: 0.09 } as const;
+/** Decoding and splitting a picture, in pixels that are encoded in the same time. */
+const DECODE_SHARE = 0.1;
+
+/**
+ * `size`: the source is no larger. `bits`: too close to the next better rung. `load`: the encoder falls behind. `room`:
+ * the limit of the server's encoders.
+ */
+type LeftOutCause = 'size' | 'bits' | 'load' | 'room';
+
+/** A rung that was considered and is not sent, with the reason for the streamer. */
+type LeftOutRung = { name: RungName; cause: LeftOutCause; reason: string };
+
+export type RungSelection = {
+	/** From the best down. */
+	rungs: readonly VideoRung[];
+	leftOut: readonly LeftOutRung[];
+};
+
+/** `reason`: why there are so many, in sentences for the streamer. */
+export type LadderPlan = RungSelection & { reason: string };
+
+/** Which rungs a broadcast may have, and whose setting that is. */
+export type LadderSetting = { choice: LadderChoice; setBy: 'channel' | 'server' };
+
+export function ladderSetting(ofChannel: LadderChoice | undefined, ofServer: LadderChoice): LadderSetting {
+	return ofChannel === undefined ? { choice: ofServer, setBy: 'server' } : { choice: ofChannel, setBy: 'channel' };
+}
+
+/** What all encoders of the server may make. `coreCount`: the cores from which it follows; undefined: it is set. */
+export type EncoderLimit = { pixelsPerSecond: number; coreCount: number | undefined };
+
+const LEFT_OUT_REASONS: Readonly<Record<LeftOutCause, string>> = {
+	size: 'The source is no larger.',
+	bits: 'It would save too few bits against the next better picture.',
+	load: 'The encoder fell behind, so it makes fewer pictures for now.',
+	room: 'The server has no room for it beside what it encodes already.',
+};
+
+function leftOutRung(name: RungName, cause: LeftOutCause): LeftOutRung {
+	return { name, cause, reason: LEFT_OUT_REASONS[cause] };
+}
+
+/**
+ * The part of a ladder that can be made, the lowest rungs of it. `fits`: whether the machine carries a ladder of so
+ * many pixels a second. `highestCount`: how many rungs the encoder carries.
+ */
+export function limitLadder(
+	worthy: RungSelection,
+	source: SourcePicture,
+	{ fits, highestCount }: { fits: (pixelsPerSecond: number) => boolean; highestCount: number },
+): RungSelection {
+	const rungs = [...worthy.rungs];
+	const leftOut = [...worthy.leftOut];
+	while (rungs.length > highestCount) {
+		leftOut.push(leftOutRung(rungs.shift()!.name, 'load'));
+	}
+	while (rungs.length > 0 && !fits(ladderPixelsPerSecond(source, rungs))) {
+		leftOut.push(leftOutRung(rungs.shift()!.name, 'room'));
+	}
+	return { rungs, leftOut };
+}
+
+/** A ladder without rungs, because there is no room to re-encode the source's own picture. */
+export function withoutRungs(plan: LadderPlan): LadderPlan {
+	return plan.rungs.length === 0
+		? plan
+		: {
+				rungs: [],
+				leftOut: [...plan.leftOut, ...plan.rungs.map(({ name }) => leftOutRung(name, 'room'))],
+				reason: 'The server has no room to re-encode the source’s own picture, so there is none for smaller ones.',
+			};
+}
+
+/** Why a ladder has so many rungs, in sentences for the streamer. They have no measured figures, so they stay. */
+export function explainLadder(
+	{ rungs, leftOut }: RungSelection,
+	{ choice, setBy }: LadderSetting,
+	limit: EncoderLimit,
+): string {
+	const whose = setBy === 'channel' ? 'this channel' : 'the server';
+	if (choice === 'off') {
+		return `Smaller pictures are switched off in the settings of ${whose}.`;
+	}
+	const sentences: string[] = [];
+	if (choice !== 'automatic') {
+		sentences.push(`The settings of ${whose} ask for ${enumerate(choice)}.`);
+	}
+	const namesOf = (cause: LeftOutCause): RungName[] =>
+		leftOut.filter((rung) => rung.cause === cause).map(({ name }) => name);
+	const [dropped, withoutRoom] = [namesOf('load'), namesOf('room')];
+	if (dropped.length > 0) {
+		const verb = dropped.length === 1 ? 'waits' : 'wait';
+		sentences.push(`The encoder fell behind, so ${enumerate(dropped)} ${verb} until it has kept up for a while.`);
+	}
+	if (withoutRoom.length > 0) {
+		const cores = limit.coreCount === undefined ? '' : ` on ${countCores(limit.coreCount)}`;
+		const megapixels = Math.round(limit.pixelsPerSecond / 1e6);
+		sentences.push(
+			`The server encodes at most ${megapixels} million pixels a second${cores}, which leaves no room for ${enumerate(withoutRoom)}.`,
+		);
+	}
+	if (dropped.length + withoutRoom.length === 0) {
+		sentences.push(explainWhole(rungs.length, choice, limit));
+	}
+	return sentences.join(' ');
+}
+
+function explainWhole(count: number, choice: LadderChoice, { coreCount }: EncoderLimit): string {
+	if (count === 0) {
+		return choice === 'automatic'
+			? 'No smaller picture is worth its bits for this source.'
+			: 'The source is no larger.';
+	}
+	const verb = coreCount === 1 ? 'has' : 'have';
+	const subject = coreCount === undefined ? 'The server has' : `The server’s ${countCores(coreCount)} ${verb}`;
+	const which =
+		choice === 'automatic' ? 'every size below the source that saves enough bits' : 'those below the source';
+	return `${subject} room for ${which}.`;
+}
+
+function countCores(count: number): string {
+	return count === 1 ? '1 core' : `${count} cores`;
+}
+
+function enumerate(names: readonly string[]): string {
+	return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
+}
+
+/** The size and the rate that a rung of this source has. The rate is 0 while the source's is unknown. */
+export function rungPicture(
+	source: Pick<SourcePicture, 'widthPixels' | 'heightPixels' | 'frameRate'>,
+	rung: Pick<VideoRung, 'heightPixels' | 'frameRate'>,
+): { widthPixels: number; heightPixels: number; frameRate: number } {
+	const widthPixels = 2 * Math.max(1, Math.round((source.widthPixels * rung.heightPixels) / source.heightPixels / 2));
+	const everyNth = Math.max(1, Math.ceil(leastIntervalSeconds(rung.frameRate) * source.frameRate));
+	return { widthPixels, heightPixels: rung.heightPixels, frameRate: source.frameRate / everyNth };
+}
+
+/** What a ladder costs, in pixels of encoded picture a second. */
+export function ladderPixelsPerSecond(source: SourcePicture, rungs: readonly VideoRung[]): number {
+	const decoded = source.widthPixels * source.heightPixels * rateOf(source, Infinity);
+	return rungs.reduce(
+		(sum, rung) => sum + pixelsOf(source, rung) * rateOf(source, rung.frameRate),
+		DECODE_SHARE * decoded,
+	);
+}
+
+/** The rungs that are worth their bits for this source, from the best down. What is asked for by name is worth it. */
+export function worthyRungs(source: SourcePicture, choice: LadderChoice): RungSelection {
+	const leftOut: LeftOutRung[] = [];
+	const rungs: VideoRung[] = [];
+	if (choice === 'off') {
+		return { rungs, leftOut };
+	}
+	let betterBps = source.bitrateBps > 0 ? source.bitrateBps : assumedBps(source);
+	const sourceBps = betterBps;
+	for (const name of RUNG_NAMES) {
+		const isAsked = choice === 'automatic' || choice.includes(name);
+		const step = STEPS[name];
+		if (isAsked && choice !== 'automatic' && step.shortSidePixels >= shortSide(source)) {
+			leftOut.push(leftOutRung(name, 'size'));
+		}
+		if (!isAsked || step.shortSidePixels >= shortSide(source)) {
+			continue;
+		}
+		const rung = rungOf(source, name);
+		const share =
+			(pixelsOf(source, rung) * rateOf(source, rung.frameRate)) / (pixelsOf(source) * rateOf(source, Infinity));
+		const expectedBps = Math.min(step.maxBitrateBps, sourceBps * share ** BITS_BY_PIXELS_POWER);
+		if (choice === 'automatic' && expectedBps > betterBps * WORTH_SHARE) {
+			leftOut.push(leftOutRung(name, 'bits'));
+			continue;
+		}
+		betterBps = expectedBps;
+		rungs.push(rung);
+	}
+	return { rungs, leftOut };
+}
+
+function rungOf(source: SourcePicture, name: RungName): VideoRung {
+	const { shortSidePixels, frameRate, maxBitrateBps } = STEPS[name];
+	const isUpright = source.heightPixels > source.widthPixels;
+	const heightPixels = isUpright ? (shortSidePixels * source.heightPixels) / source.widthPixels : shortSidePixels;
+	const isHalved = frameRate < 60 && rateOf(source, Infinity) > HALVING_FRAME_RATE;
+	return {
+		kind: 'video',
+		name,
+		heightPixels: 2 * Math.round(heightPixels / 2),
+		frameRate: isHalved ? frameRate : 60,
+		maxBitrateBps,
+	};
+}
+
+function pixelsOf(source: SourcePicture, rung?: VideoRung): number {
+	const scale = (rung?.heightPixels ?? source.heightPixels) / source.heightPixels;
+	return source.widthPixels * source.heightPixels * scale * scale;
+}
+
+function rateOf({ frameRate }: SourcePicture, mostFrameRate: number): number {
+	return Math.min(frameRate > 0 ? frameRate : ASSUMED.frameRate, mostFrameRate);
+}
+
+function shortSide({ widthPixels, heightPixels }: SourcePicture): number {
+	return Math.min(widthPixels, heightPixels);
+}
+
+function assumedBps(source: SourcePicture): number {
+	return pixelsOf(source) * rateOf(source, Infinity) * ASSUMED.bitsPerPixel;
+}
