@@ -1,7 +1,8 @@
 /** Slows down guessing: after some failures a key waits longer and longer. Attempts under way have their own bound. */
-import { LRUCache } from 'lru-cache';
+import type { LRUCache } from 'lru-cache';
 import type { Clock } from '../lifecycle/clock.ts';
 import { SpillwayError } from '../errors/errors.ts';
+import { createLruCache } from './lru-cache.ts';
 
 /** Failures without a wait: people mistype, and an encoder with an old key retries some times before anyone sees it. */
 const FREE_FAILURES = 10;
@@ -43,7 +44,7 @@ export class AttemptLimiter {
 
 	constructor(clock: Clock, options: { maxKeys?: number; maxUnderWay?: number } = {}) {
 		this.#clock = clock;
-		this.#records = new LRUCache({ max: options.maxKeys ?? MAX_KEYS });
+		this.#records = createLruCache(options.maxKeys ?? MAX_KEYS);
 		this.#maxUnderWay = options.maxUnderWay ?? MAX_UNDER_WAY;
 	}
 

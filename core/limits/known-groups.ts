@@ -1,6 +1,7 @@
 /** Address groups that are known for some time, such as those that published lately. Bounded. */
-import { LRUCache } from 'lru-cache';
+import type { LRUCache } from 'lru-cache';
 import type { Clock } from '../lifecycle/clock.ts';
+import { createLruCache } from './lru-cache.ts';
 
 export class KnownGroups {
 	readonly #clock: Clock;
@@ -11,7 +12,7 @@ export class KnownGroups {
 	constructor(clock: Clock, options: { memoryMs: number; maxGroups: number }) {
 		this.#clock = clock;
 		this.#memoryMs = options.memoryMs;
-		this.#knownUntilMs = new LRUCache({ max: options.maxGroups });
+		this.#knownUntilMs = createLruCache(options.maxGroups);
 	}
 
 	remember(group: string): void {

@@ -1,6 +1,7 @@
 /** Token buckets: a steady rate with bursts, for one owner or for many senders. */
-import { LRUCache } from 'lru-cache';
+import type { LRUCache } from 'lru-cache';
 import type { Clock } from '../lifecycle/clock.ts';
+import { createLruCache } from './lru-cache.ts';
 
 /** `burst`: tokens of a full bucket. */
 export type TokenRate = { perSecond: number; burst: number };
@@ -52,7 +53,7 @@ export class TokenBuckets {
 	constructor(clock: Clock, rate: TokenRate, maxKeys: number) {
 		this.#clock = clock;
 		this.#rate = rate;
-		this.#buckets = new LRUCache({ max: maxKeys });
+		this.#buckets = createLruCache(maxKeys);
 	}
 
 	/** Takes a token of the key. Returns 0, or the milliseconds until there is one. */

@@ -1,8 +1,8 @@
 /** All broadcasts of this process, by channel. */
-import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { createId, type BroadcastId, type ChannelId, type ChannelName } from '../../core/ids.ts';
+import { createLruCache } from '../../core/limits/lru-cache.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { TrackSink } from '../../core/media/track-sink.ts';
 import type { TranscoderFactory } from '../../core/media/transcoder.ts';
@@ -61,9 +61,9 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 	readonly #encoderBudget: EncoderBudget;
 	readonly #refusals: PublishRefusals;
 	/** Recently revoked keys, for publishers that were authorized just before. */
-	readonly #revokedKeyIds = new LRUCache<string, true>({ max: MAX_REVOKED_KEYS });
+	readonly #revokedKeyIds = createLruCache<string, true>(MAX_REVOKED_KEYS);
 	/** How the last publisher of a channel ended. */
-	readonly #reports = new LRUCache<ChannelName, PublishReport>({ max: MAX_REMEMBERED_CHANNELS });
+	readonly #reports = createLruCache<ChannelName, PublishReport>(MAX_REMEMBERED_CHANNELS);
 	#isClosed = false;
 
 	constructor(deps: BroadcastRegistryDependencies) {

@@ -2,10 +2,10 @@
  * Reports on attempts to publish, in words for the streamer: how the last publisher of a channel ended, and why an
  * encoder was refused. Many encoders show no reasons, and the streamer may look only after the end.
  */
-import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError, type ErrorCode } from '../../core/errors/errors.ts';
 import type { ChannelName } from '../../core/ids.ts';
+import { createLruCache } from '../../core/limits/lru-cache.ts';
 import type { Publisher, PublishProtocol, PublisherEndReason, TrackProblem } from '../publisher/publisher.ts';
 
 type PublishEndCode = PublisherEndReason | 'unpublished-early';
@@ -94,7 +94,7 @@ export const MAX_REMEMBERED_CHANNELS = 1000;
 /** The last refusal of each channel. */
 export class PublishRefusals {
 	readonly #deps: { clock: Clock };
-	readonly #byChannel = new LRUCache<ChannelName, PublishRefusal>({ max: MAX_REMEMBERED_CHANNELS });
+	readonly #byChannel = createLruCache<ChannelName, PublishRefusal>(MAX_REMEMBERED_CHANNELS);
 
 	constructor(deps: { clock: Clock }) {
 		this.#deps = deps;

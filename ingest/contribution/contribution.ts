@@ -293,21 +293,28 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 			return undefined;
 		}
 		const position = this.#timeline.place(unit, config.kind === 'audio' ? config.sampleRate : 0);
-		if (position.decodeTimeTicks < 0) {
+		const { clockRate, decodeTimeTicks, presentationTimeTicks, captureTimeMs } = position;
+		if (decodeTimeTicks < 0) {
 			return undefined;
 		}
-		this.#deps.outputs.reached(ticksToMs(position.decodeTimeTicks, position.clockRate));
-		return {
+		this.#deps.outputs.reached(ticksToMs(decodeTimeTicks, clockRate));
+		const accessUnit: AccessUnit = {
 			trackId: SOURCE_TRACKS[unit.kind].id,
 			kind: unit.kind,
 			codec: config.codec,
-			...position,
-			...(config.kind === 'audio' ? { durationTicks: audioDurationTicks(config.codec, unit.bytes) } : {}),
+			clockRate,
+			decodeTimeTicks,
+			presentationTimeTicks,
+			captureTimeMs,
 			isKeyFrame: unit.isKeyFrame,
 			// The run that it is written to stamps it.
 			run: 0,
 			bytes: unit.bytes,
 		};
+		if (config.kind === 'audio') {
+			accessUnit.durationTicks = audioDurationTicks(config.codec, unit.bytes);
+		}
+		return accessUnit;
 	}
 
 	// RTP goes to the stage ahead of its unit, without waiting for the picture's end.

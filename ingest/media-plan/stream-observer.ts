@@ -62,6 +62,8 @@ export class StreamObserver {
 	readonly #videoSamples: Sample[] = [];
 	readonly #audioSamples: Sample[] = [];
 	readonly #intervalsMs: number[] = [];
+	/** Worked out when it is asked for; each picture changes it. */
+	#usualIntervalMs: number | undefined;
 	readonly #gaps: Array<{ endedAtMs: number; durationMs: number }> = [];
 
 	configure(config: TrackConfig): void {
@@ -94,6 +96,7 @@ export class StreamObserver {
 		} else if (Number.isFinite(this.#newestPresentationMs)) {
 			this.#intervalsMs.push(unit.presentationTimeMs - this.#newestPresentationMs);
 			this.#intervalsMs.splice(0, this.#intervalsMs.length - MAX_INTERVALS);
+			this.#usualIntervalMs = undefined;
 		}
 		this.#newestPresentationMs = Math.max(this.#newestPresentationMs, unit.presentationTimeMs);
 		this.#gopBeganAtMs = unit.isKeyFrame ? unit.arrivedAtMs : this.#gopBeganAtMs;
@@ -136,12 +139,12 @@ export class StreamObserver {
 	 * near their median: the median alone is 33 ms for RTMP's 33, 33, 34, and a plain mean follows every pause.
 	 */
 	get usualIntervalMs(): number | undefined {
-		if (this.#intervalsMs.length === 0) {
-			return undefined;
+		if (this.#usualIntervalMs === undefined && this.#intervalsMs.length > 0) {
+			const medianMs = percentile(this.#intervalsMs, 50);
+			const usual = this.#intervalsMs.filter((interval) => interval >= medianMs / 2 && interval <= medianMs * 1.5);
+			this.#usualIntervalMs = usual.reduce((sum, interval) => sum + interval, 0) / usual.length;
 		}
-		const medianMs = percentile(this.#intervalsMs, 50);
-		const usual = this.#intervalsMs.filter((interval) => interval >= medianMs / 2 && interval <= medianMs * 1.5);
-		return usual.reduce((sum, interval) => sum + interval, 0) / usual.length;
+		return this.#usualIntervalMs;
 	}
 
 	/** Arriving pictures a second, which cost encoder time independent of stated times. 0 while unknown. */

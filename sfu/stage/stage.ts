@@ -12,9 +12,11 @@ import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import { OPUS_CLOCK_RATE, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 import { H264_PARAMETERS, OPUS_PARAMETERS, type PayloadTypes } from '../rtp/media-codecs.ts';
 import { ABS_CAPTURE_TIME_EXTENSION_ID, DEPENDENCY_DESCRIPTOR_EXTENSION_ID } from '../../core/wire/rtp/rtp-packet.ts';
+import { DemandGate, watchConsumers } from './demand-gate.ts';
 import { StageLink } from './stage-link.ts';
 import { StageStream } from './layer/stage-stream.ts';
 import { AudioStageTrack } from './audio-stage-track.ts';
+import { STAGE_LAYER_NAMES } from './stage-layers.ts';
 import { VIDEO_LAYER_COUNT, VideoStageTrack } from './video-stage-track.ts';
 
 /** @internal for tests */
@@ -38,6 +40,7 @@ const DEPENDENCY_DESCRIPTOR = {
 } as const;
 
 type StageDependencies = {
+	router: Router;
 	link: StageLink;
 	videoProducer: Producer;
 	audioProducer: Producer;
@@ -90,7 +93,7 @@ export class Stage extends TypedEmitter<StageEvents> {
 		names: { payloadTypes: PayloadTypes; cname: string; videoSsrcs: readonly number[]; audioSsrc: number },
 	) {
 		super(deps.logger);
-		const { link, clock, videoProducer, audioProducer } = deps;
+		const { router, link, clock, videoProducer, audioProducer } = deps;
 		const { payloadTypes, cname, videoSsrcs, audioSsrc } = names;
 		this.#deps = deps;
 		this.link = link;
@@ -98,7 +101,15 @@ export class Stage extends TypedEmitter<StageEvents> {
 		this.audioProducer = audioProducer;
 		this.producers = [videoProducer, audioProducer];
 		this.#scope = new CloseScope(deps.logger);
-		const streamDeps = { clock, send: (packet: Buffer): void => link.send(packet) };
+		const consumers = watchConsumers(
+			router,
+			this.producers.map(({ id }) => id),
+		);
+		const gate = new DemandGate(
+			{ clock, send: (packet) => link.send(packet), isWanted: () => consumers.count > 0 },
+			[audioSsrc, ...videoSsrcs.slice(0, STAGE_LAYER_NAMES.length)],
+		);
+		const streamDeps = { clock, send: (packet: Buffer): void => gate.send(packet) };
 		const videoStream = (ssrc: number): StageStream =>
 			new StageStream(streamDeps, { ssrc, payloadType: payloadTypes.h264, clockRate: VIDEO_CLOCK_RATE, cname });
 		this.video = new VideoStageTrack({ clock, logger: deps.logger, streams: videoSsrcs.map(videoStream) });

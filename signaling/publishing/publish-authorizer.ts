@@ -1,10 +1,10 @@
 /** Decides who may publish: finds the channel of a stream key, or the reason to refuse. Serves both WHIP and RTMP. */
-import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { errorMessage, SpillwayError } from '../../core/errors/errors.ts';
 import type { ChannelId } from '../../core/ids.ts';
 import { addressKey } from '../../core/limits/address-key.ts';
 import { AttemptLimiter } from '../../core/limits/attempt-limiter.ts';
+import { createLruCache } from '../../core/limits/lru-cache.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { PublishPermission } from '../../ingest/broadcast/broadcast-registry.ts';
 import type { KnownNetworks } from '../platform/database/known-networks.ts';
@@ -52,7 +52,7 @@ export class PublishAuthorizer {
 	readonly #options: PublishAuthorizerOptions;
 	readonly #limiter: AttemptLimiter;
 	/** Keys believed to be valid, by hash. */
-	readonly #cached = new LRUCache<string, CachedKey>({ max: MAX_CACHED_KEYS });
+	readonly #cached = createLruCache<string, CachedKey>(MAX_CACHED_KEYS);
 	/** Running queries, by the key's hash. */
 	readonly #lookUps = new Map<string, Promise<PublishPermission | undefined>>();
 

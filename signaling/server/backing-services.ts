@@ -1,13 +1,11 @@
-/** Opens the configured database and bus: embedded, or PostgreSQL and Redis. */
+/** Opens the configured database and bus: embedded, or PostgreSQL and Redis, whose clients are loaded when needed. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { Logger } from '../../core/logger.ts';
 import { InProcessBus } from '../platform/bus/in-process-bus.ts';
 import type { MessageBus } from '../platform/bus/message-bus.ts';
-import { RedisBus } from '../platform/bus/redis-bus.ts';
 import type { DataFolder } from '../platform/folder/data-folder.ts';
 import type { Database } from '../platform/database/database.ts';
 import { migrateDatabase, readMigrations } from '../platform/database/migrate.ts';
-import { createPgDatabase } from '../platform/database/pg-database.ts';
 import { openPgliteDatabase } from '../platform/database/pglite-database.ts';
 import type { ServerConfig } from './server-config.ts';
 
@@ -22,7 +20,7 @@ export async function openDatabase(
 	const database =
 		config.databaseUrl === undefined
 			? await openPgliteDatabase(deps, { folder: dataFolder.databaseFolder })
-			: createPgDatabase(deps, { url: config.databaseUrl });
+			: (await import('../platform/database/pg-database.ts')).createPgDatabase(deps, { url: config.databaseUrl });
 	try {
 		await migrateDatabase(database, await readMigrations(), deps);
 		return database;
@@ -37,6 +35,7 @@ export async function openBus(config: ServerConfig, deps: BackingServicesDepende
 	if (config.redisUrl === undefined) {
 		return new InProcessBus(deps);
 	}
+	const { RedisBus } = await import('../platform/bus/redis-bus.ts');
 	const bus = new RedisBus(deps, { url: config.redisUrl, keyPrefix: config.redisKeyPrefix });
 	try {
 		await bus.start();

@@ -97,6 +97,11 @@ export function stageHeaderBytes({ descriptor, captureClockOffsetMs }: StageExtr
 	return 16 + Math.ceil((captureTime + others) / 4) * 4;
 }
 
+/** True when {@link writeStageHeader} wrote none of the extras. */
+export function isPlainStagePacket(packet: Buffer): boolean {
+	return packet.readUInt16BE(14) === (stageHeaderBytes() - 16) / 4;
+}
+
 /**
  * Writes the header of a stage packet: the fixed part and extensions with one-byte headers (RFC 8285 §4.2).
  * abs-capture-time has its short form of 8 bytes, or 16 with an offset
