@@ -18,7 +18,7 @@ import { BROADCAST_TRANSITIONS, type BroadcastEvent, type BroadcastState } from 
 import type { BroadcastOutputs, LegEncoderState, PictureEncoder } from '../media-graph/outputs.ts';
 import { TIMELINE_START_MS } from '../timing/contribution-timeline.ts';
 import { Contribution } from '../contribution/contribution.ts';
-import { ladderSetting } from '../media-plan/ladder.ts';
+import { ladderSetting, type LadderSetting } from '../media-plan/ladder.ts';
 import type { MediaPlan } from '../media-plan/media-planner.ts';
 import { reportPublisherEnd, type PublishReport } from './publish-report.ts';
 import type { Publisher, PublisherEndReason, TrackProblem } from '../publisher/publisher.ts';
@@ -275,7 +275,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 				notBeforeMs: () => this.#reachedMs,
 				waitsForGop: !this.#hasBeenLive,
 				encoderGrants,
-				ladderSetting: () => ladderSetting(this.ladderChoice, this.#deps.ladderChoice()),
+				ladderSetting: () => this.#ladderSetting(),
 			},
 			publisher,
 		);
@@ -453,6 +453,10 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		}
 	}
 
+	#ladderSetting(): LadderSetting {
+		return ladderSetting(this.ladderChoice, this.#deps.ladderChoice());
+	}
+
 	async #openRouter(): Promise<void> {
 		const router = await this.#deps.createRouter();
 		if (this.#scope.closed) {
@@ -460,6 +464,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 			return;
 		}
 		this.#router = router;
+		router.expectsRungs = () => this.#ladderSetting().choice !== 'off';
 		router.stage.on('keyFrameRequested', () => this.#current?.publisher.requestKeyFrame());
 		router.on('closed', (reason) => {
 			if (this.#router === router) {

@@ -47,6 +47,8 @@ export class BroadcastRouter extends TypedEmitter<BroadcastRouterEvents> {
 	readonly stage: Stage;
 	readonly home: PooledWorker;
 	readonly homeRouter: Router;
+	/** Whether the broadcast is to have rungs, also before their encoder has begun. */
+	expectsRungs: () => boolean = () => true;
 	readonly #deps: BroadcastRouterDependencies;
 	readonly #ports: PortRange;
 	readonly #scope: CloseScope<StageEndReason>;
@@ -94,6 +96,11 @@ export class BroadcastRouter extends TypedEmitter<BroadcastRouterEvents> {
 
 	get closed(): boolean {
 		return this.#scope.closed;
+	}
+
+	/** Whether viewers have, or will have, a choice of pictures. */
+	get mayHaveRungs(): boolean {
+		return this.expectsRungs() || this.stage.video.layers.onAir.length > 1;
 	}
 
 	/** Viewers over all routers. */

@@ -152,7 +152,7 @@ function answerWhip(text: string): string {
 
 function answerWhep(text: string): string {
 	const offer = parseSdpOffer(text);
-	const { transport, video, audio } = negotiateWhep(offer, DEFAULT_PAYLOAD_TYPES);
+	const { transport, video, audio } = negotiateWhep(offer, { defaults: DEFAULT_PAYLOAD_TYPES, hasChoice: true });
 	const media = [video, audio]
 		.filter((section) => section !== undefined)
 		.map((section) => answerViewerMedia(section, CONSUMER, 'stream'));

@@ -102,7 +102,7 @@ ${CANDIDATES}
 
 	it('answers a viewer, and refuses what is not served', () => {
 		const offer = parseSdpOffer(CHROMIUM_WHEP_OFFER);
-		const viewer = negotiateWhep(offer, DEFAULT_PAYLOAD_TYPES);
+		const viewer = negotiateWhep(offer, { defaults: DEFAULT_PAYLOAD_TYPES, hasChoice: true });
 		const answer = writeSdpAnswer(
 			{ ...TRANSPORT, iceCandidates: TRANSPORT.iceCandidates.slice(0, 1) },
 			{

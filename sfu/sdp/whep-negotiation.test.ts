@@ -14,7 +14,7 @@ const ABS_CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-captu
 const OTHER_OFFER = CHROMIUM_WHEP_OFFER.replaceAll(/\b108\b/g, '125').replaceAll(/\b111\b/g, '109');
 
 const negotiate = (offer: string): ReturnType<typeof negotiateWhep> =>
-	negotiateWhep(parseSdpOffer(offer), DEFAULT_PAYLOAD_TYPES);
+	negotiateWhep(parseSdpOffer(offer), { defaults: DEFAULT_PAYLOAD_TYPES, hasChoice: true });
 
 /** The offer with abs-capture-time under this id, as our player writes it. */
 function withCaptureTime(id: number): string {
@@ -60,6 +60,16 @@ describe('negotiateWhep', () => {
 		expect(capabilities(true)).toContain('transport-cc');
 		const uris = viewerCapabilities(viewer, router).headerExtensions!.map((extension) => extension.uri as string);
 		expect(uris.includes(uri)).toBe(canEstimate);
+	});
+
+	it('estimates no line where there is one picture only', () => {
+		const offer = CHROMIUM_WHEP_OFFER.replaceAll(/a=extmap:5 .*\r\n/g, '').replaceAll(
+			/a=extmap:\d+ http:\/\/www.ietf.org\/id\/draft-holmer-rmcat/g,
+			'a=extmap:5 http://www.ietf.org/id/draft-holmer-rmcat',
+		);
+		const canEstimate = (hasChoice: boolean): boolean =>
+			negotiateWhep(parseSdpOffer(offer), { defaults: DEFAULT_PAYLOAD_TYPES, hasChoice }).canEstimate;
+		expect([true, false].map(canEstimate)).toEqual([true, false]);
 	});
 
 	it('serves another viewer under its own payload types', () => {

@@ -74,7 +74,10 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 		{ id, offer, preferredAddress }: { id: ViewerId; offer: SdpOffer; preferredAddress: string | undefined },
 	): Promise<ViewerTransport> {
 		const { broadcastRouter } = deps;
-		const viewer = negotiateWhep(offer, DEFAULT_PAYLOAD_TYPES);
+		const viewer = negotiateWhep(offer, {
+			defaults: DEFAULT_PAYLOAD_TYPES,
+			hasChoice: broadcastRouter.mayHaveRungs,
+		});
 		const viewerRouter = await broadcastRouter.acquireViewerRouter(viewer.payloadTypes);
 		let transport: WebRtcTransport | undefined;
 		try {
