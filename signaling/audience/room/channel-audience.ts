@@ -19,7 +19,14 @@ import type {
 	ViewerSession,
 } from '../socket/viewer-session.ts';
 import { TierController, type TierViewerChange } from '../tiers/tier-controller.ts';
-import { nextDecided, type TierConditions, type TierVerdict, type TierViewer } from '../tiers/tier-input.ts';
+import type { HeldPictures, PictureGroup } from '../tiers/held-pictures.ts';
+import {
+	nextDecided,
+	pictureGroup,
+	type TierConditions,
+	type TierVerdict,
+	type TierViewer,
+} from '../tiers/tier-input.ts';
 import { reportAudience } from './audience-report.ts';
 import { RoomNews } from './room-news.ts';
 import { ViewerChat } from './viewer-chat.ts';
@@ -56,6 +63,8 @@ type ChannelAudienceDependencies = {
 	transports: Pick<WebRtcSessions, 'stopPictures' | 'wish'>;
 	count(): PresenceCount;
 	onCountChanged(): void;
+	/** After each decision: pictures may have to get smaller. */
+	onDecided(): void;
 	/** A viewer with a token has joined this node: another node may still count them. */
 	onReturned(viewerId: ViewerId): void;
 };
@@ -112,7 +121,17 @@ export class ChannelAudience {
 	/** Viewers who hold a WebRTC transport or are about to open one, as of the last decision. */
 	get usedCount(): number {
 		const { webRtcCount, leavingCount } = this.#controller.counts;
-		return webRtcCount + leavingCount - this.#deps.claims.weakCount(this.#channel.name);
+		return webRtcCount + leavingCount - this.weakCount;
+	}
+
+	/** The pictures of those viewers and {@link weakCount} more. */
+	get held(): Pick<HeldPictures, 'bitrateBps'> {
+		return this.#controller.held;
+	}
+
+	/** Viewers who are assigned WebRTC, and whose claims need no room. */
+	get weakCount(): number {
+		return this.#deps.claims.weakCount(this.#channel.name);
 	}
 
 	/** How long the room has had no viewer, ms; 0 with viewers. */
@@ -122,6 +141,12 @@ export class ChannelAudience {
 
 	has(viewerId: ViewerId): boolean {
 		return this.#viewers.has(viewerId);
+	}
+
+	/** Whose picture gets smaller last; anyone without a socket is ordinary. */
+	pictureGroupOf(viewerId: ViewerId): PictureGroup {
+		const viewer = this.#viewers.get(viewerId);
+		return viewer === undefined ? 'ordinary' : pictureGroup(viewer);
 	}
 
 	/**
@@ -261,6 +286,7 @@ export class ChannelAudience {
 		for (const { id } of changed) {
 			this.#notify(id, this.#controller.verdictOf(id));
 		}
+		this.#deps.onDecided();
 	}
 
 	/** Once a second: leases, decisions, and news for all viewers. */
@@ -372,6 +398,9 @@ export class ChannelAudience {
 				return;
 			case 'picture-wish':
 				this.pictures.wish(viewer, message);
+				// They may take more bits at once.
+				this.#markChanged(viewer);
+				void this.#decideSoon();
 				return;
 			case 'statistics':
 				viewer.statisticsEvents(message).forEach(([kind, payload]) => this.#log(viewer, kind, payload));
