@@ -6,7 +6,8 @@ import { CeilingControl } from './ceiling-control.ts';
 import { CEILING_STEPS, LEAST_CEILINGS, pictureBps, pictureUnder, type PictureCost } from './held-pictures.ts';
 import { heldPictures } from './testing/decide-tiers.ts';
 import { testConditions, TierWorld } from './testing/tier-world.ts';
-import type { TierConditions } from './tier-input.ts';
+import { TierController } from './tier-controller.ts';
+import type { TierConditions, TierViewer } from './tier-input.ts';
 
 const NO_LIMIT = CEILING_STEPS[0]!;
 const LADDER: PictureCost[] = [
@@ -269,6 +270,47 @@ describe('pictures under a budget of bits', () => {
 				expect(runs[0]).toEqual(runs[1]);
 			}),
 			{ numRuns: 40 },
+		);
+	});
+});
+
+/** Runs a `TierController` beside `decideTiers`, and compares. */
+class MirroredWorld extends PictureWorld {
+	readonly #controller = new TierController();
+	readonly #known = new Map<string, TierViewer>();
+
+	override decide(isEmergency: ReadonlySet<string> = new Set()): void {
+		this.settleTransports(isEmergency);
+		for (const id of [...this.#known.keys()].filter((known) => !this.viewers.has(known))) {
+			this.#controller.leave(id);
+			this.#known.delete(id);
+		}
+		for (const [id, viewer] of this.viewers) {
+			const { id: _id, joinedAtMs: _joinedAtMs, decided: _decided, ...change } = viewer;
+			if (!this.#known.has(id)) {
+				this.#controller.join({ ...viewer, decided: undefined });
+			} else if (JSON.stringify(this.#known.get(id)) !== JSON.stringify(viewer)) {
+				this.#controller.update(id, change);
+			}
+			this.#known.set(id, { ...viewer });
+		}
+		super.decide(isEmergency);
+		this.#controller.decide(this.conditions, this.nowMs, isEmergency);
+		for (const id of this.viewers.keys()) {
+			expect(this.#controller.verdictOf(id)).toEqual(this.verdicts.get(id));
+		}
+		const held = this.#controller.held.bitrateBps(this.conditions.pictures!, this.control.ceilings);
+		expect(held).toBe(this.bitrateBps());
+	}
+}
+
+describe('TierController', () => {
+	it('gives the answers of decideTiers, and counts the same bits, where pictures may get smaller', () => {
+		fc.assert(
+			fc.property(happenings, budgets, ladders, (steps, maxBitrateBps, ladder) => {
+				play(new MirroredWorld(withBits(maxBitrateBps, ladder)), steps, () => undefined, true);
+			}),
+			{ numRuns: 60 },
 		);
 	});
 });
