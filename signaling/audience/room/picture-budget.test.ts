@@ -56,6 +56,8 @@ describe('viewers under a budget of bits', () => {
 		expect(ceilingsOf(first)).toEqual([undefined, undefined]);
 		const more = [...first, ...(await watch(2))];
 		expect(ceilingsOf(more)).toEqual(Array(4).fill('480p30'));
+		await show('480p30', 'seats');
+		expect(bench.rooms.distribution(bench.channels.get('demo')!.name).smallerCount).toBe(1);
 		const many = [...more, ...(await watch(3))];
 		expect(ceilingsOf(many)).toEqual(Array(7).fill('360p30'));
 		expect(tiersOf(many)).toEqual(Array(7).fill('webrtc'));
