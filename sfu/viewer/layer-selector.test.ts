@@ -234,7 +234,7 @@ describe('layers that come and go', () => {
 		expect(viewer.quiet(2)).toMatchObject([{ do: 'prefer', spatialLayer: 5 }]);
 	});
 
-	it('so does a viewer whom the server gives a rung, and gets it back with the encoder', () => {
+	it('so does a viewer on a rung because of the server, who gets it back with the encoder', () => {
 		const viewer = new Viewer();
 		const prefer = (spatialLayer: number): SelectorAction[] => [{ do: 'prefer', spatialLayer }];
 		expect(viewer.selector.limitBySeats(viewer.nowMs, '360p30')).toEqual(prefer(1));

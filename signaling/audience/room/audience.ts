@@ -64,7 +64,8 @@ export class AudienceRooms implements SignalingRooms {
 	readonly #costs: ChannelCosts;
 	readonly #pictures: PictureBudget;
 	#tickCount = 0;
-	#isTicking = false;
+	/** What is sent to a viewer may close their socket, and so lead to another decision meanwhile. */
+	#isDecidingPictures = false;
 
 	constructor(deps: RoomsDependencies) {
 		const { bus, announcements, clock, logger, nodeId } = deps;
@@ -91,8 +92,8 @@ export class AudienceRooms implements SignalingRooms {
 			onWorkerLost: (viewerId, channelName) => this.#onWorkerLost(viewerId, channelName),
 			onPicture: (viewerId, channelName, picture) => this.#rooms.get(channelName)?.pictures.changed(viewerId, picture),
 			ceilingOf: (viewerId, channelName) => {
-				const group = viewerId === undefined ? undefined : this.#rooms.get(channelName)?.pictureGroupOf(viewerId);
-				return this.#pictures.ceilingOf(channelName, group ?? 'ordinary');
+				const group = this.#rooms.get(channelName)?.pictures.groupOf(viewerId) ?? 'ordinary';
+				return this.#pictures.ceilingOf(channelName, group);
 			},
 			onLineTooPoor: (viewerId, channelName) => this.#rooms.get(channelName)?.pictures.lineTooPoor(viewerId),
 		});
@@ -247,23 +248,49 @@ export class AudienceRooms implements SignalingRooms {
 			if (viewerCount > 0) {
 				const cost = this.#costs.of(other);
 				held.consumers += viewerCount * cost.consumersPerViewer;
-				held.bitrateBps += holdingsBps(holdingsOf(cost, room, outsiderCount), LEAST_CEILINGS);
+				held.bitrateBps += holdingsBps(this.#holdings(cost, room, outsiderCount), LEAST_CEILINGS);
 			}
 		}
 		return held;
 	}
 
-	/** Pictures get smaller, or better again, on all channels alike. */
-	#decidePictures(): void {
+	/** Pictures get smaller, or better again, on all channels alike. `decideTiers`: what comes first. */
+	#decidePictures(decideTiers?: () => void): void {
+		if (this.#isDecidingPictures) {
+			return;
+		}
+		this.#isDecidingPictures = true;
+		try {
+			decideTiers?.();
+			this.#fitPictures();
+		} finally {
+			this.#isDecidingPictures = false;
+		}
+	}
+
+	#fitPictures(): void {
 		const { maxBitrateBps } = this.#deps.sfu.budget();
-		if (this.#isTicking || !this.#pictures.isAtWork(maxBitrateBps)) {
+		if (!this.#pictures.isAtWork(maxBitrateBps)) {
 			return;
 		}
 		const channels = [...this.#channelNames].map((channelName) => ({
 			channelName,
-			...holdingsOf(this.#costs.of(channelName), this.#rooms.get(channelName), this.#outsiderCount(channelName, false)),
+			...this.#holdings(
+				this.#costs.of(channelName),
+				this.#rooms.get(channelName),
+				this.#outsiderCount(channelName, false),
+			),
 		}));
 		this.#pictures.decide(maxBitrateBps, channels);
+	}
+
+	#holdings(cost: ViewerCost, room: ChannelAudience | undefined, outsiderCount: number): Holdings {
+		const weakCount = room === undefined ? 0 : this.#claims.weakCount(room.channel.name);
+		return {
+			pictures: cost.pictures ?? [{ name: 'source', bitrateBps: cost.bitrateBps, heightPixels: 0 }],
+			held: room?.held,
+			outsiderCount: outsiderCount - weakCount,
+		};
 	}
 
 	// Transports without a viewer in a room: players without a socket, and viewers who left.
@@ -303,18 +330,17 @@ export class AudienceRooms implements SignalingRooms {
 	#tick(): void {
 		this.#tickCount++;
 		this.#costs.forgetOld();
-		this.#isTicking = true;
-		for (const [name, room] of this.#rooms) {
-			room.tick();
-			if (room.emptyForMs > EMPTY_ROOM_MS) {
-				this.#rooms.delete(name);
-				void room.close('empty');
-			} else if ((this.#tickCount * TICK_MS) % REFRESH_MS === 0) {
-				void this.#refresh(name);
+		this.#decidePictures(() => {
+			for (const [name, room] of this.#rooms) {
+				room.tick();
+				if (room.emptyForMs > EMPTY_ROOM_MS) {
+					this.#rooms.delete(name);
+					void room.close('empty');
+				} else if ((this.#tickCount * TICK_MS) % REFRESH_MS === 0) {
+					void this.#refresh(name);
+				}
 			}
-		}
-		this.#isTicking = false;
-		this.#decidePictures();
+		});
 	}
 
 	async #refresh(name: ChannelName): Promise<void> {
@@ -331,16 +357,4 @@ export class AudienceRooms implements SignalingRooms {
 			logger.debug({ reason: errorMessage(error) }, 'a channel could not be read again yet');
 		}
 	}
-}
-
-function holdingsOf(
-	{ bitrateBps, pictures }: ViewerCost,
-	room: ChannelAudience | undefined,
-	outsiderCount: number,
-): Holdings {
-	return {
-		pictures: pictures ?? [{ name: 'source', bitrateBps, heightPixels: 0 }],
-		held: room?.held,
-		outsiderCount: outsiderCount - (room?.weakCount ?? 0),
-	};
 }

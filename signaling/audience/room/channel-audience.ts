@@ -19,14 +19,7 @@ import type {
 	ViewerSession,
 } from '../socket/viewer-session.ts';
 import { TierController, type TierViewerChange } from '../tiers/tier-controller.ts';
-import type { HeldPictures, PictureGroup } from '../tiers/held-pictures.ts';
-import {
-	nextDecided,
-	pictureGroup,
-	type TierConditions,
-	type TierVerdict,
-	type TierViewer,
-} from '../tiers/tier-input.ts';
+import { nextDecided, type TierConditions, type TierVerdict, type TierViewer } from '../tiers/tier-input.ts';
 import { reportAudience } from './audience-report.ts';
 import { RoomNews } from './room-news.ts';
 import { ViewerChat } from './viewer-chat.ts';
@@ -100,7 +93,7 @@ export class ChannelAudience {
 			logger: deps.logger,
 			sessions: deps.transports,
 			find: (viewerId) => this.#viewers.get(viewerId),
-			onFailed: (viewer) => {
+			onChanged: (viewer) => {
 				this.#markChanged(viewer);
 				void this.#decideSoon();
 			},
@@ -121,17 +114,12 @@ export class ChannelAudience {
 	/** Viewers who hold a WebRTC transport or are about to open one, as of the last decision. */
 	get usedCount(): number {
 		const { webRtcCount, leavingCount } = this.#controller.counts;
-		return webRtcCount + leavingCount - this.weakCount;
+		return webRtcCount + leavingCount - this.#deps.claims.weakCount(this.#channel.name);
 	}
 
-	/** The pictures of those viewers and {@link weakCount} more. */
-	get held(): Pick<HeldPictures, 'bitrateBps'> {
+	/** The pictures of those viewers, and of viewers whose claims need no room. */
+	get held(): TierController['held'] {
 		return this.#controller.held;
-	}
-
-	/** Viewers who are assigned WebRTC, and whose claims need no room. */
-	get weakCount(): number {
-		return this.#deps.claims.weakCount(this.#channel.name);
 	}
 
 	/** How long the room has had no viewer, ms; 0 with viewers. */
@@ -141,12 +129,6 @@ export class ChannelAudience {
 
 	has(viewerId: ViewerId): boolean {
 		return this.#viewers.has(viewerId);
-	}
-
-	/** Whose picture gets smaller last; anyone without a socket is ordinary. */
-	pictureGroupOf(viewerId: ViewerId): PictureGroup {
-		const viewer = this.#viewers.get(viewerId);
-		return viewer === undefined ? 'ordinary' : pictureGroup(viewer);
 	}
 
 	/**
@@ -398,9 +380,6 @@ export class ChannelAudience {
 				return;
 			case 'picture-wish':
 				this.pictures.wish(viewer, message);
-				// They may take more bits at once.
-				this.#markChanged(viewer);
-				void this.#decideSoon();
 				return;
 			case 'statistics':
 				viewer.statisticsEvents(message).forEach(([kind, payload]) => this.#log(viewer, kind, payload));
@@ -508,8 +487,7 @@ export class ChannelAudience {
 	}
 
 	#describe(): ChannelDescription {
-		const { viewerCount } = this.#deps.count();
-		return { ...this.#deps.describe(this.#channel), viewerCount };
+		return { ...this.#deps.describe(this.#channel), viewerCount: this.#deps.count().viewerCount };
 	}
 
 	#sendToAll(text: string, importance: 'vital' | 'droppable'): void {

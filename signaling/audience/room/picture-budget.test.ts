@@ -77,7 +77,7 @@ describe('viewers under a budget of bits', () => {
 		expect(ceilingsOf(watching.slice(0, 1))).toEqual([undefined]);
 	});
 
-	it('are told before their picture begins', async () => {
+	it('have their ceiling before their picture begins', async () => {
 		await watch(4);
 		const late = await bench.join();
 		bench.openTransport(late.joined.viewerId);

@@ -36,7 +36,7 @@ type WebRtcSessionListeners = {
 	ceilingOf(viewerId: ViewerId | undefined, channelName: ChannelName): ShownRung | undefined;
 };
 
-/** `viewerId`: undefined without a valid one. `ceiling`: what the session was told last. */
+/** `viewerId`: undefined without a valid one. `ceiling`: the one that the session has. */
 type Entry = { session: WebRtcSession; viewerId: ViewerId | undefined; ceiling: ShownRung | undefined };
 
 export class WebRtcSessions {

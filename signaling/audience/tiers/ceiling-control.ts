@@ -10,8 +10,8 @@ const MAX_HOLD_MS = 160_000;
 const PROVEN_AFTER_MS = 300_000;
 
 /**
- * Pictures get smaller at once, as soon as the budget is exceeded, and better once they would fill no more than the part
- * of it that viewers fill ({@link withoutReserve}).
+ * Pictures get smaller at once, as soon as the budget is exceeded, and better once they would fill no more than the
+ * part of it that viewers fill ({@link withoutReserve}).
  */
 export class CeilingControl {
 	#step = 0;

@@ -32,18 +32,13 @@ const CEILINGS = SHOWN_RUNGS.slice(0, rankOf(LEAST_CEILING) + 1);
 export const LEAST_CEILINGS: PictureCeilings = { priority: LEAST_CEILING, ordinary: LEAST_CEILING };
 
 /**
- * From no limit to the least, each step as cheap as the one before or cheaper. Viewers with a role come last. All others
- * are equal: a chatter's picture does not change between two of their sentences.
+ * From no limit to the least, each step as cheap as the one before or cheaper. Viewers with a role come last. All
+ * others are equal: a chatter's picture does not change between two of their sentences.
  */
 export const CEILING_STEPS: readonly PictureCeilings[] = [
 	...CEILINGS.map((ordinary): PictureCeilings => ({ priority: 'source', ordinary })),
 	...CEILINGS.slice(1).map((priority): PictureCeilings => ({ priority, ordinary: LEAST_CEILING })),
 ];
-
-/** The better of two. */
-export function betterPicture(one: ShownRung, other: ShownRung): ShownRung {
-	return rankOf(one) < rankOf(other) ? one : other;
-}
 
 /** The worse of two. */
 export function lesserPicture(one: ShownRung, other: ShownRung): ShownRung {
@@ -67,7 +62,7 @@ export function pictureUnder<Cost extends Pick<PictureCost, 'name' | 'heightPixe
 	);
 }
 
-/** Bits per second of one viewer who may get `best` at most, under a ceiling. `costs`: lowest first, the source last. */
+/** Bits per second of a viewer who may get `best` at most, under a ceiling. `costs`: lowest first, the source last. */
 export function pictureBps(costs: readonly PictureCost[], best: ShownRung, ceiling: ShownRung): number {
 	const most = costs.indexOf(pictureUnder(costs, ceiling));
 	const own = Math.max(

@@ -102,7 +102,7 @@ function play(world: TierWorld, steps: readonly Happening[], onDecided: () => vo
 }
 
 describe('pictures under a budget of bits', () => {
-	it('never take more than it, whoever joins and leaves', () => {
+	it('never take more than it, however viewers join and leave', () => {
 		fc.assert(
 			fc.property(happenings, budgets, ladders, (steps, maxBitrateBps, ladder) => {
 				const world = new PictureWorld(withBits(maxBitrateBps, ladder));

@@ -82,8 +82,8 @@ export type TierConditions = {
 	budget: SfuBudget;
 	load: SfuLoad;
 	/**
-	 * Held by the rest of the node: other channels, and WHEP players without a socket. Bits with the smallest pictures that
-	 * the budget may ask for, because pictures get smaller before a viewer is moved.
+	 * Held by the rest of the node: other channels, and WHEP players without a socket. Bits with the smallest pictures
+	 * that the budget may ask for, because pictures get smaller before a viewer is moved.
 	 */
 	otherChannelsHeld: { consumers: number; bitrateBps: number };
 };

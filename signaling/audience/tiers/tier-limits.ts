@@ -66,8 +66,8 @@ function viewersIn(room: number, perViewer: number): number {
 }
 
 /**
- * With smaller pictures the present viewers count by what each may take under the least ceiling, and those who may still
- * come by that ceiling itself.
+ * With smaller pictures the present viewers count by what each may take under the least ceiling, and those who may
+ * still come by that ceiling itself.
  */
 function viewersByBitrate(conditions: TierConditions, usedViewers: number, held: HeldPictures): number {
 	const { pictures } = conditions;

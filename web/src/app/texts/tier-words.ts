@@ -54,7 +54,7 @@ const LINE_PROBLEMS: Record<LineProblem, string> = {
 	starved: 'Your line brings less than this broadcast needs: it stops to load from time to time, and falls behind.',
 };
 
-/** Nothing is said of what the viewer has chosen, nor of a picture that fills its place. */
+/** None for what the viewer has chosen, nor for a picture that fills its place. */
 const PICTURE_LIMITS: Partial<Record<PictureLimit, string>> = {
 	seats: 'Many people watch in real time: the server sends a smaller picture. The large one comes back by itself.',
 	line: 'Your line carries a smaller picture in real time. The large one is tried again by itself.',
