@@ -4,8 +4,11 @@ import type { ChannelName } from '../../../core/ids.ts';
 import type { PictureCost } from '../tiers/held-pictures.ts';
 import type { ViewerCost } from '../tiers/sfu-budget.ts';
 
-/** For so long viewers of a picture that has gone wait for it, instead of getting the source. */
-const REMEMBERED_MS = 3000;
+/**
+ * An encoder is back within 2 to 4 s of its end, or of its publisher's return. Viewers get the source meanwhile, but to
+ * move them would take longer, and back as well.
+ */
+const REMEMBERED_MS = 6000;
 
 type ChannelCostsDependencies = { clock: Clock; costOf(channelName: ChannelName): ViewerCost };
 
