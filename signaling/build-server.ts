@@ -173,7 +173,10 @@ async function assemble(
 			authenticator: accounts.authenticator,
 			sfu: capacity,
 			describe: (channel) => describeChannel(channel, registry.find(channel.name)),
-			costOf: (name) => viewerCost(registry.find(name)?.health),
+			costOf: (name) => {
+				const broadcast = registry.find(name);
+				return viewerCost(broadcast?.health, broadcast?.router?.stage.video.layers.onAir);
+			},
 			allowedOrigins: allowedOrigins(config),
 			admission,
 		}),

@@ -33,6 +33,8 @@ export type OnAirLayer = {
 	spatialLayer: number;
 	/** What it takes of a line: the busiest of the last seconds, or the ceiling that the encoder was given. */
 	rateBps: number;
+	/** What it takes over the last seconds; undefined before it is known. */
+	meanBps: number | undefined;
 	/** 0 while unknown. */
 	heightPixels: number;
 	frameRate: number;
@@ -192,6 +194,7 @@ function describe(name: ShownRung, layer: LiveLayer, picture: LayerPicture | und
 		name,
 		spatialLayer: layer.spatialLayer,
 		rateBps: layer.peakBps ?? picture?.maxBitrateBps ?? ASSUMED_SOURCE_BPS,
+		meanBps: layer.meanBps,
 		heightPixels: picture?.heightPixels ?? 0,
 		frameRate: picture?.frameRate ?? 0,
 	};

@@ -8,6 +8,7 @@ const layer = (name: OnAirLayer['name'], spatialLayer: number, rateBps: number, 
 	name,
 	spatialLayer,
 	rateBps,
+	meanBps: rateBps,
 	heightPixels,
 	frameRate: 30,
 });
@@ -231,6 +232,17 @@ describe('layers that come and go', () => {
 		expect(viewer.selector.layersChanged(viewer.nowMs, [SOURCE])).toEqual([]);
 		expect(viewer.quiet(2)).toEqual([]);
 		expect(viewer.quiet(2)).toMatchObject([{ do: 'prefer', spatialLayer: 5 }]);
+	});
+
+	it('so does a viewer on a rung because of the server, who gets it back with the encoder', () => {
+		const viewer = new Viewer();
+		const prefer = (spatialLayer: number): SelectorAction[] => [{ do: 'prefer', spatialLayer }];
+		expect(viewer.selector.limitBySeats(viewer.nowMs, '360p30')).toEqual(prefer(1));
+		viewer.selector.shown(1);
+		expect(viewer.selector.layersChanged(viewer.nowMs, [SOURCE])).toEqual([]);
+		expect(viewer.quiet(2)).toEqual([]);
+		expect(viewer.quiet(2)).toEqual(prefer(5));
+		expect(viewer.selector.layersChanged(viewer.nowMs, ALL)).toEqual(prefer(1));
 	});
 
 	it('a new rung changes nothing for a viewer on the source', () => {

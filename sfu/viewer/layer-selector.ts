@@ -69,7 +69,7 @@ const GIVE_UP_BAD_SECONDS = 4;
 /** Where there is one layer, whose key frames are seconds apart: so many kicks within this time. */
 const GIVE_UP_KICKS = 3;
 const GIVE_UP_KICKS_WITHIN_MS = 10_000;
-/** While the encoder starts again, a viewer waits so long for a layer that their line carries. */
+/** While the encoder starts again, a viewer waits so long for a layer that their line and the server carry. */
 const MISSING_RUNG_MS = 3000;
 const FREE_READING_INTERVAL_MS = 5000;
 /** A layer at least this share of the height on the screen fills it. */
@@ -201,6 +201,9 @@ export class LayerSelector {
 
 	/** Whether a reading is worth its cost now; called once a second. */
 	needsReading(nowMs: number): boolean {
+		if (this.#missingSinceMs !== undefined) {
+			return !this.#hasGivenUp;
+		}
 		if (this.#hasGivenUp || (this.#layers.length === 1 && this.#mode === 'free')) {
 			return false;
 		}
@@ -290,12 +293,12 @@ export class LayerSelector {
 		if (this.#hasGivenUp || this.#preferred === undefined) {
 			return [];
 		}
-		const isMissing = this.#layers[0]!.spatialLayer > this.#line;
+		const isMissing = this.#layers[0]!.spatialLayer > Math.min(this.#line, this.#ranked(this.#seats));
 		this.#missingSinceMs = isMissing ? (this.#missingSinceMs ?? nowMs) : undefined;
 		if (isMissing && nowMs - this.#missingSinceMs! < MISSING_RUNG_MS) {
 			return [];
 		}
-		if (isMissing) {
+		if (this.#layers[0]!.spatialLayer > this.#line) {
 			this.#line = this.#layers[0]!.spatialLayer;
 			this.#ceilingSinceMs = nowMs;
 		}

@@ -204,5 +204,6 @@ const NO_AUDIENCE: AudienceReport = {
 	byTier: { webrtc: { count: 0, latencyMs: null }, 'll-hls': { count: 0, latencyMs: null } },
 	reasons: [],
 	rungs: [],
+	smallerCount: 0,
 	waitingCount: 0,
 };

@@ -234,7 +234,8 @@ const SFU_CONFIG_SCHEMA = Type.Object({
 		minimum: 0,
 		maximum: 1_000_000_000_000,
 		unit: 'bit/s',
-		description: 'Bits per second towards WebRTC viewers. 0: no limit.',
+		description:
+			'Bits per second towards WebRTC viewers. 0: no limit. Where a broadcast has rungs, viewers get smaller pictures down to 360p30 before any of them is moved to LL-HLS.',
 	}),
 	maxPendingSessions: integer({
 		default: 300,

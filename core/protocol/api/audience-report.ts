@@ -36,6 +36,10 @@ export const audienceReportSchema = Type.Object({
 		}),
 		{ maxItems: 32, description: 'What plays, from the best down, of the viewers that reported it within 15 s.' },
 	),
+	smallerCount: Type.Integer({
+		minimum: 0,
+		description: 'Viewers over WebRTC who get a smaller picture because the server’s budget of bits is used up.',
+	}),
 	waitingCount: Type.Integer({ minimum: 0, description: 'Viewers in the waiting list for WebRTC.' }),
 });
 export type AudienceReport = Static<typeof audienceReportSchema>;

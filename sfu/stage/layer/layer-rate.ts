@@ -1,4 +1,4 @@
-/** What a layer takes of a line, measured: the busiest second of the last ones. */
+/** What a layer takes of a line, measured over the last seconds. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 
 const BUCKET_MS = 1000;
@@ -18,9 +18,15 @@ export class LayerRate {
 		this.#clock = clock;
 	}
 
-	/** Undefined before the first whole second. */
+	/** Of the busiest second; undefined before the first whole one. */
 	get peakBps(): number | undefined {
-		return this.#buckets.length === 0 ? undefined : (Math.max(...this.#buckets) * 8 * 1000) / BUCKET_MS;
+		return this.#buckets.length === 0 ? undefined : toBps(Math.max(...this.#buckets));
+	}
+
+	/** Over all of them; undefined before the first whole one. */
+	get meanBps(): number | undefined {
+		const bytes = this.#buckets.reduce((sum, bucket) => sum + bucket, 0);
+		return this.#buckets.length === 0 ? undefined : toBps(bytes / this.#buckets.length);
 	}
 
 	add(payloadBytes: number): void {
@@ -36,4 +42,8 @@ export class LayerRate {
 		}
 		this.#bytes += payloadBytes + OVERHEAD_BYTES;
 	}
+}
+
+function toBps(bytesInBucket: number): number {
+	return (bytesInBucket * 8 * 1000) / BUCKET_MS;
 }

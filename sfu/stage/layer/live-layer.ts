@@ -82,6 +82,11 @@ export class LiveLayer {
 		return this.#rate.peakBps;
 	}
 
+	/** What it takes over some seconds; undefined before it is known. */
+	get meanBps(): number | undefined {
+		return this.#rate.meanBps;
+	}
+
 	/** Since the last packet of a picture. */
 	get silenceMs(): number {
 		return this.#deps.clock.monotonicMs() - this.#sentAtMs;

@@ -26,6 +26,7 @@ export function reportAudience(
 	const reasons = new Map<string, AudienceReport['reasons'][number]>();
 	const shown = new Map<string, number>();
 	let waitingCount = 0;
+	let smallerCount = 0;
 	for (const { decision, statistics, picture } of viewers) {
 		if (decision !== undefined) {
 			const { tier, reason } = decision;
@@ -35,6 +36,7 @@ export function reportAudience(
 			row.count++;
 			reasons.set(`${tier} ${reason}`, row);
 		}
+		smallerCount += picture?.limitedBy === 'seats' ? 1 : 0;
 		if (statistics?.state === 'playing' && statistics.latencyMs !== undefined) {
 			latencies[statistics.tier].push(statistics.latencyMs);
 		}
@@ -59,6 +61,7 @@ export function reportAudience(
 		rungs: DELIVERY_TIERS.flatMap((tier) =>
 			SHOWN_RUNGS.map((rung) => ({ tier, rung, count: shown.get(`${tier} ${rung}`) ?? 0 })),
 		).filter(({ count }) => count > 0),
+		smallerCount,
 		waitingCount,
 	};
 }

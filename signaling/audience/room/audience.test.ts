@@ -386,6 +386,7 @@ describe('news', () => {
 				{ tier: 'll-hls', reason: 'webrtc-unsupported', count: 1 },
 			],
 			rungs: [{ tier: 'll-hls', rung: '480p30', count: 1 }],
+			smallerCount: 0,
 			waitingCount: 0,
 		});
 		expect(bench.events.filter(({ kind }) => kind === 'stall')).toMatchObject([{ payload: { count: 2 } }]);

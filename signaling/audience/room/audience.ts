@@ -15,10 +15,13 @@ import type { ChatService } from '../../chat/store/chat-service.ts';
 import { Presence } from '../presence/presence.ts';
 import type { ViewerTokens } from '../presence/viewer-token.ts';
 import type { JoinMessage, SignalingRooms, ViewerConnection, ViewerSession } from '../socket/viewer-session.ts';
+import { LEAST_CEILINGS } from '../tiers/held-pictures.ts';
 import type { ViewerCost } from '../tiers/sfu-budget.ts';
 import type { SfuBudget, SfuLoad, TierConditions } from '../tiers/tier-input.ts';
 import { reportAudience } from './audience-report.ts';
 import { ChannelAudience } from './channel-audience.ts';
+import { ChannelCosts } from './channel-costs.ts';
+import { holdingsBps, PictureBudget, type Holdings } from './picture-budget.ts';
 import type { ViewerEventSink } from './viewer-event-log.ts';
 import { WebRtcClaims } from './webrtc-claims.ts';
 import { WebRtcSessions, type WebRtcSession } from './webrtc-sessions.ts';
@@ -58,12 +61,22 @@ export class AudienceRooms implements SignalingRooms {
 	readonly #transports: WebRtcSessions;
 	readonly #claims: WebRtcClaims;
 	readonly #lost = new Map<ChannelName, Set<ViewerId>>();
+	readonly #costs: ChannelCosts;
+	readonly #pictures: PictureBudget;
 	#tickCount = 0;
+	/** What is sent to a viewer may close their socket, and so lead to another decision meanwhile. */
+	#isDecidingPictures = false;
 
 	constructor(deps: RoomsDependencies) {
 		const { bus, announcements, clock, logger, nodeId } = deps;
 		this.#deps = deps;
 		this.#claims = new WebRtcClaims(clock);
+		this.#costs = new ChannelCosts(deps);
+		this.#pictures = new PictureBudget({
+			clock,
+			logger,
+			limit: (channelName) => this.#transports.limitBySeats(channelName),
+		});
 		this.#scope = new CloseScope(logger);
 		this.#presence = new Presence({
 			bus,
@@ -78,6 +91,10 @@ export class AudienceRooms implements SignalingRooms {
 			onLastClosed: (viewerId, channelName) => this.#rooms.get(channelName)?.transportClosed(viewerId),
 			onWorkerLost: (viewerId, channelName) => this.#onWorkerLost(viewerId, channelName),
 			onPicture: (viewerId, channelName, picture) => this.#rooms.get(channelName)?.pictures.changed(viewerId, picture),
+			ceilingOf: (viewerId, channelName) => {
+				const group = this.#rooms.get(channelName)?.pictures.groupOf(viewerId) ?? 'ordinary';
+				return this.#pictures.ceilingOf(channelName, group);
+			},
 			onLineTooPoor: (viewerId, channelName) => this.#rooms.get(channelName)?.pictures.lineTooPoor(viewerId),
 		});
 	}
@@ -201,6 +218,7 @@ export class AudienceRooms implements SignalingRooms {
 			transports: this.#transports,
 			count: () => this.#presence.count(name),
 			onCountChanged: () => this.#presence.changed(),
+			onDecided: () => this.#decidePictures(),
 			onReturned: (viewerId) => this.#presence.announceMove(viewerId, name),
 		});
 		this.#rooms.set(name, room);
@@ -208,10 +226,11 @@ export class AudienceRooms implements SignalingRooms {
 	}
 
 	#conditions(name: ChannelName): TierConditions {
-		const { consumersPerViewer, bitrateBps } = this.#deps.costOf(name);
+		const { consumersPerViewer, bitrateBps, pictures } = this.#costs.of(name);
 		return {
 			policy: this.#rooms.get(name)!.channel.policy,
 			bitrateBps,
+			pictures,
 			consumersPerViewer,
 			budget: this.#deps.sfu.budget(),
 			load: this.#deps.sfu.load(),
@@ -219,21 +238,71 @@ export class AudienceRooms implements SignalingRooms {
 		};
 	}
 
-	// Viewers of other rooms, and transports without a viewer in a room: players without a socket, and viewers who left.
-	#heldByOthers(name: ChannelName): { consumers: number; bitrateBps: number } {
+	#heldByOthers(name: ChannelName): TierConditions['otherChannelsHeld'] {
 		const held = { consumers: 0, bitrateBps: 0 };
-		for (const other of new Set([...this.#rooms.keys(), ...this.#transports.channelNames])) {
-			const room = this.#rooms.get(other);
-			const outsiders = this.#transports.countOutsiders(other, (viewerId) => room?.has(viewerId) ?? false);
-			const unclaimed = outsiders === 0 ? 0 : (room?.unclaimedCount(other === name) ?? 0);
-			const viewers = Math.max(0, outsiders - unclaimed) + (other === name ? 0 : (room?.usedCount ?? 0));
-			if (viewers > 0) {
-				const cost = this.#deps.costOf(other);
-				held.consumers += viewers * cost.consumersPerViewer;
-				held.bitrateBps += viewers * cost.bitrateBps;
+		for (const other of this.#channelNames) {
+			const isOther = other !== name;
+			const room = isOther ? this.#rooms.get(other) : undefined;
+			const outsiderCount = this.#outsiderCount(other, !isOther);
+			const viewerCount = outsiderCount + (room?.usedCount ?? 0);
+			if (viewerCount > 0) {
+				const cost = this.#costs.of(other);
+				held.consumers += viewerCount * cost.consumersPerViewer;
+				held.bitrateBps += holdingsBps(this.#holdings(cost, room, outsiderCount), LEAST_CEILINGS);
 			}
 		}
 		return held;
+	}
+
+	/** Pictures get smaller, or better again, on all channels alike. `decideTiers`: what comes first. */
+	#decidePictures(decideTiers?: () => void): void {
+		if (this.#isDecidingPictures) {
+			return;
+		}
+		this.#isDecidingPictures = true;
+		try {
+			decideTiers?.();
+			this.#fitPictures();
+		} finally {
+			this.#isDecidingPictures = false;
+		}
+	}
+
+	#fitPictures(): void {
+		const { maxBitrateBps } = this.#deps.sfu.budget();
+		if (!this.#pictures.isAtWork(maxBitrateBps)) {
+			return;
+		}
+		const channels = [...this.#channelNames].map((channelName) => ({
+			channelName,
+			...this.#holdings(
+				this.#costs.of(channelName),
+				this.#rooms.get(channelName),
+				this.#outsiderCount(channelName, false),
+			),
+		}));
+		this.#pictures.decide(maxBitrateBps, channels);
+	}
+
+	#holdings(cost: ViewerCost, room: ChannelAudience | undefined, outsiderCount: number): Holdings {
+		const weakCount = room === undefined ? 0 : this.#claims.weakCount(room.channel.name);
+		return {
+			pictures: cost.pictures ?? [{ name: 'source', bitrateBps: cost.bitrateBps, heightPixels: 0 }],
+			held: room?.held,
+			outsiderCount: outsiderCount - weakCount,
+		};
+	}
+
+	// Transports without a viewer in a room: players without a socket, and viewers who left.
+	#outsiderCount(name: ChannelName, withWeak: boolean): number {
+		const room = this.#rooms.get(name);
+		const outsiders = this.#transports.countOutsiders(name, (viewerId) => room?.has(viewerId) ?? false);
+		const unclaimed = outsiders === 0 ? 0 : (room?.unclaimedCount(withWeak) ?? 0);
+		return Math.max(0, outsiders - unclaimed);
+	}
+
+	get #channelNames(): Iterable<ChannelName> {
+		return new Set([...this.#rooms.keys(), ...this.#transports.channelNames]);
 	}
 
 	#countHere(): ReadonlyMap<ChannelName, number> {
@@ -260,15 +329,18 @@ export class AudienceRooms implements SignalingRooms {
 
 	#tick(): void {
 		this.#tickCount++;
-		for (const [name, room] of this.#rooms) {
-			room.tick();
-			if (room.emptyForMs > EMPTY_ROOM_MS) {
-				this.#rooms.delete(name);
-				void room.close('empty');
-			} else if ((this.#tickCount * TICK_MS) % REFRESH_MS === 0) {
-				void this.#refresh(name);
+		this.#costs.forgetOld();
+		this.#decidePictures(() => {
+			for (const [name, room] of this.#rooms) {
+				room.tick();
+				if (room.emptyForMs > EMPTY_ROOM_MS) {
+					this.#rooms.delete(name);
+					void room.close('empty');
+				} else if ((this.#tickCount * TICK_MS) % REFRESH_MS === 0) {
+					void this.#refresh(name);
+				}
 			}
-		}
+		});
 	}
 
 	async #refresh(name: ChannelName): Promise<void> {

@@ -56,6 +56,8 @@ type ChannelAudienceDependencies = {
 	transports: Pick<WebRtcSessions, 'stopPictures' | 'wish'>;
 	count(): PresenceCount;
 	onCountChanged(): void;
+	/** After each decision: pictures may have to get smaller. */
+	onDecided(): void;
 	/** A viewer with a token has joined this node: another node may still count them. */
 	onReturned(viewerId: ViewerId): void;
 };
@@ -91,7 +93,7 @@ export class ChannelAudience {
 			logger: deps.logger,
 			sessions: deps.transports,
 			find: (viewerId) => this.#viewers.get(viewerId),
-			onFailed: (viewer) => {
+			onChanged: (viewer) => {
 				this.#markChanged(viewer);
 				void this.#decideSoon();
 			},
@@ -113,6 +115,11 @@ export class ChannelAudience {
 	get usedCount(): number {
 		const { webRtcCount, leavingCount } = this.#controller.counts;
 		return webRtcCount + leavingCount - this.#deps.claims.weakCount(this.#channel.name);
+	}
+
+	/** The pictures of those viewers, and of viewers whose claims need no room. */
+	get held(): TierController['held'] {
+		return this.#controller.held;
 	}
 
 	/** How long the room has had no viewer, ms; 0 with viewers. */
@@ -261,6 +268,7 @@ export class ChannelAudience {
 		for (const { id } of changed) {
 			this.#notify(id, this.#controller.verdictOf(id));
 		}
+		this.#deps.onDecided();
 	}
 
 	/** Once a second: leases, decisions, and news for all viewers. */
@@ -479,8 +487,7 @@ export class ChannelAudience {
 	}
 
 	#describe(): ChannelDescription {
-		const { viewerCount } = this.#deps.count();
-		return { ...this.#deps.describe(this.#channel), viewerCount };
+		return { ...this.#deps.describe(this.#channel), viewerCount: this.#deps.count().viewerCount };
 	}
 
 	#sendToAll(text: string, importance: 'vital' | 'droppable'): void {

@@ -2,6 +2,8 @@
 import type { ViewerId } from '../../../core/ids.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { PictureWish, ViewerPicture } from '../../../core/protocol/signaling/signaling-messages.ts';
+import type { PictureGroup } from '../tiers/held-pictures.ts';
+import { pictureGroup } from '../tiers/tier-input.ts';
 import type { Viewer } from './viewer.ts';
 import type { WebRtcSession, WebRtcSessions } from './webrtc-sessions.ts';
 
@@ -10,7 +12,7 @@ type ViewerPicturesDependencies = {
 	sessions: Pick<WebRtcSessions, 'wish' | 'stopPictures'>;
 	find(viewerId: ViewerId): Viewer | undefined;
 	/** Their tier has to be decided again. */
-	onFailed(viewer: Viewer): void;
+	onChanged(viewer: Viewer): void;
 };
 
 export class ViewerPictures {
@@ -27,6 +29,14 @@ export class ViewerPictures {
 			...(heightPixels === undefined ? {} : { heightPixels }),
 		};
 		this.#deps.sessions.wish(viewer.id, viewer.pictureWish);
+		// They may take more bits at once.
+		this.#deps.onChanged(viewer);
+	}
+
+	/** Whose picture gets smaller last; anyone without a socket is ordinary. */
+	groupOf(viewerId: ViewerId | undefined): PictureGroup {
+		const viewer = viewerId === undefined ? undefined : this.#deps.find(viewerId);
+		return viewer === undefined ? 'ordinary' : pictureGroup(viewer);
 	}
 
 	/** A transport has connected. */
@@ -52,7 +62,7 @@ export class ViewerPictures {
 		if (viewer?.lineTooPoor() === true) {
 			this.#deps.logger.info({ viewerId }, "a viewer's line carries no picture over WebRTC");
 			this.#deps.sessions.stopPictures(viewerId);
-			this.#deps.onFailed(viewer);
+			this.#deps.onChanged(viewer);
 		}
 	}
 }

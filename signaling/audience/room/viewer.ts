@@ -1,6 +1,7 @@
 /** The state of one viewer of a channel on this node: abilities, last decision, what their player reports. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import type { ViewerId } from '../../../core/ids.ts';
+import { SHOWN_RUNGS, type ShownRung } from '../../../core/protocol/ladder-choice.ts';
 import type {
 	PictureWish,
 	TierDecision,
@@ -8,6 +9,7 @@ import type {
 	ViewerStatistics,
 } from '../../../core/protocol/signaling/signaling-messages.ts';
 import type { JoinMessage, ViewerConnection, ViewerMessage } from '../socket/viewer-session.ts';
+import { lesserPicture } from '../tiers/held-pictures.ts';
 import type { TierVerdict, TierViewer, ViewerRole } from '../tiers/tier-input.ts';
 import type { ViewerEventKind } from './viewer-event-log.ts';
 import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
@@ -186,7 +188,21 @@ export class Viewer {
 			// An unproven claim holds no place.
 			holdsWebRtc: !isUnproven && this.holdsWebRtc(hasTransport),
 			isUnproven,
+			bestPicture: lesserPicture(this.pictureWish?.rung ?? 'source', this.#bestByThemselves),
 		};
+	}
+
+	/** The best picture that their line and their screen allow, one step up included: they may take it at any time. */
+	get #bestByThemselves(): ShownRung {
+		const { shown = null, limitedBy, rungs = [] } = this.picture ?? {};
+		if (shown !== null && limitedBy === 'screen') {
+			return shown;
+		}
+		if (shown !== null && limitedBy === 'line') {
+			const better = SHOWN_RUNGS.slice(0, SHOWN_RUNGS.indexOf(shown));
+			return better.findLast((name) => rungs.some(({ rung }) => rung === name)) ?? 'source';
+		}
+		return 'source';
 	}
 
 	/** Applies the controller's verdict. */

@@ -1,5 +1,6 @@
 /** Counts open WebRTC transports by channel and by viewer: each counts against the budget until it is closed. */
 import type { ChannelName, ViewerId } from '../../../core/ids.ts';
+import type { ShownRung } from '../../../core/protocol/ladder-choice.ts';
 import type { PictureWish, ViewerPicture } from '../../../core/protocol/signaling/signaling-messages.ts';
 import { SetMap } from './set-map.ts';
 
@@ -16,6 +17,8 @@ export type WebRtcSession = {
 	stopPicture(): void;
 	/** Chooses the picture from now on. */
 	wish(wish: PictureWish): void;
+	/** The best picture that the server has room for; undefined: any. */
+	limitBySeats(name: ShownRung | undefined): void;
 	/** Calls the listener with each change of the picture that is sent. */
 	onPicture(listener: (picture: ViewerPicture) => void): void;
 	/** Calls the listener when the line carries no picture at all. */
@@ -29,11 +32,16 @@ type WebRtcSessionListeners = {
 	onWorkerLost(viewerId: ViewerId, channelName: ChannelName): void;
 	onPicture(viewerId: ViewerId, channelName: ChannelName, picture: ViewerPicture): void;
 	onLineTooPoor(viewerId: ViewerId, channelName: ChannelName): void;
+	/** The best picture that the server has room for; undefined: any. */
+	ceilingOf(viewerId: ViewerId | undefined, channelName: ChannelName): ShownRung | undefined;
 };
+
+/** `viewerId`: undefined without a valid one. `ceiling`: the one that the session has. */
+type Entry = { session: WebRtcSession; viewerId: ViewerId | undefined; ceiling: ShownRung | undefined };
 
 export class WebRtcSessions {
 	readonly #byViewer = new SetMap<ViewerId, WebRtcSession>();
-	readonly #byChannel = new SetMap<ChannelName, { viewerId: ViewerId | undefined }>();
+	readonly #byChannel = new SetMap<ChannelName, Entry>();
 	readonly #listeners: WebRtcSessionListeners;
 
 	constructor(listeners: WebRtcSessionListeners) {
@@ -48,8 +56,9 @@ export class WebRtcSessions {
 	add(session: WebRtcSession): void {
 		const { channelName, viewerId: header } = session;
 		const viewerId = header !== undefined && VIEWER_ID.test(header) ? (header as ViewerId) : undefined;
-		const entry = { viewerId };
+		const entry: Entry = { session, viewerId, ceiling: undefined };
 		this.#byChannel.add(channelName, entry);
+		this.#limit(entry, channelName);
 		if (viewerId !== undefined) {
 			this.#byViewer.add(viewerId, session);
 			session.onPicture((picture) => this.#listeners.onPicture(viewerId, channelName, picture));
@@ -88,6 +97,13 @@ export class WebRtcSessions {
 		}
 	}
 
+	/** The best picture of a channel's viewers that the server has room for may have changed. */
+	limitBySeats(channelName: ChannelName): void {
+		for (const entry of this.#byChannel.get(channelName) ?? []) {
+			this.#limit(entry, channelName);
+		}
+	}
+
 	/** Transports in a channel that belong to no viewer of it. */
 	countOutsiders(channelName: ChannelName, isViewer: (viewerId: ViewerId) => boolean): number {
 		let count = 0;
@@ -95,5 +111,13 @@ export class WebRtcSessions {
 			count += viewerId === undefined || !isViewer(viewerId) ? 1 : 0;
 		}
 		return count;
+	}
+
+	#limit(entry: Entry, channelName: ChannelName): void {
+		const ceiling = this.#listeners.ceilingOf(entry.viewerId, channelName);
+		if (entry.ceiling !== ceiling) {
+			entry.ceiling = ceiling;
+			entry.session.limitBySeats(ceiling);
+		}
 	}
 }

@@ -7,6 +7,7 @@ import type {
 	TierDecision,
 	ViewerPicture,
 } from '../../../core/protocol/signaling/signaling-messages.ts';
+import type { ShownRung } from '../../../core/protocol/ladder-choice.ts';
 import type { SignalingCloseReason } from '../../../core/protocol/signaling/signaling-constants.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../../core/testing/recording-logger.ts';
@@ -18,6 +19,7 @@ import { Announcements } from '../../platform/cluster/announcements.ts';
 import type { Channel } from '../../channels/channel-store.ts';
 import { ViewerTokens } from '../presence/viewer-token.ts';
 import type { JoinMessage, ViewerConnection, ViewerSession } from '../socket/viewer-session.ts';
+import type { ViewerCost } from '../tiers/sfu-budget.ts';
 import type { SfuBudget, SfuLoad } from '../tiers/tier-input.ts';
 import { AudienceRooms } from '../room/audience.ts';
 import type { ViewerEvent } from '../room/viewer-event-log.ts';
@@ -134,9 +136,12 @@ export class AudienceBench {
 	/** Consumers for 100 viewers unless a test sets another budget. */
 	budget: SfuBudget = { maxConsumers: 200, maxBitrateBps: 1e12, maxWorkerCpu: 1 };
 	load: SfuLoad = { workerCpu: 0 };
+	cost: ViewerCost = { consumersPerViewer: 2, bitrateBps: 1_000_000 };
 	isDatabaseLost = false;
 	readonly stoppedPictures: Array<string | undefined> = [];
 	readonly wishes: PictureWish[] = [];
+	/** The best picture that the server had room for, by viewer. */
+	readonly ceilings = new Map<string | undefined, ShownRung | undefined>();
 	/** Of the newest transport. */
 	changePicture: (picture: ViewerPicture) => void = () => undefined;
 	findLineTooPoor: () => void = () => undefined;
@@ -160,7 +165,7 @@ export class AudienceBench {
 			tokens: this.tokens,
 			sfu: { budget: () => this.budget, load: () => this.load },
 			describe: describeTestChannel,
-			costOf: () => ({ consumersPerViewer: 2, bitrateBps: 1_000_000 }),
+			costOf: () => this.cost,
 		});
 		this.rooms.start();
 	}
@@ -183,6 +188,7 @@ export class AudienceBench {
 			onClosed: (listener) => (close = listener),
 			stopPicture: () => this.stoppedPictures.push(viewerId),
 			wish: (wish) => void this.wishes.push(wish),
+			limitBySeats: (name) => void this.ceilings.set(viewerId, name),
 			onPicture: (listener) => (this.changePicture = listener),
 			onLineTooPoor: (listener) => (this.findLineTooPoor = listener),
 		});

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../../core/testing/recording-logger.ts';
-import { maxWhepSessions, sfuBudget, SfuLoadMeter, type SfuLoadSource } from './sfu-budget.ts';
+import { maxWhepSessions, sfuBudget, SfuLoadMeter, viewerCost, type SfuLoadSource } from './sfu-budget.ts';
 
 type Load = Awaited<ReturnType<SfuLoadSource['readLoads']>>[number];
 
@@ -64,6 +64,35 @@ describe('sfuBudget', () => {
 			maxBitrateBps: 1e6,
 		});
 		expect(sfuBudget({ ...limits, maxConsumers: 40 }, 0).maxConsumers).toBe(0);
+	});
+});
+
+describe('viewerCost', () => {
+	const health = { videoBitrateBps: 2_000_000, audioBitrateBps: 100_000 };
+	const layer = { rateBps: 900_000, heightPixels: 360 };
+
+	it('is what the publisher sends; without smaller pictures nothing else', () => {
+		expect(viewerCost(health)).toEqual({ consumersPerViewer: 2, bitrateBps: 2_100_000 });
+		expect(viewerCost(health, [{ ...layer, name: 'source', meanBps: 2e6 }])).toEqual(viewerCost(health));
+		expect(viewerCost(undefined).bitrateBps).toBe(3_000_000);
+	});
+
+	it('is measured for each picture, with the sound; before, it is the ceiling of its encoder', () => {
+		const pictures = (rungBps: number | undefined, sourceBps: number | undefined): number[] =>
+			viewerCost(health, [
+				{ ...layer, name: '360p30', meanBps: rungBps },
+				{ ...layer, name: 'source', meanBps: sourceBps },
+			]).pictures!.map(({ bitrateBps }) => bitrateBps);
+		expect(pictures(600_000, 2_050_000)).toEqual([700_000, 2_150_000]);
+		expect(pictures(undefined, undefined)).toEqual([1_000_000, 2_100_000]);
+	});
+
+	it('never falls from a picture to a better one', () => {
+		const layers = [
+			{ ...layer, name: '360p30', meanBps: 800_000 },
+			{ ...layer, name: 'source', meanBps: 500_000 },
+		] as const;
+		expect(viewerCost(health, layers).pictures!.map(({ bitrateBps }) => bitrateBps)).toEqual([900_000, 900_000]);
 	});
 });
 

@@ -4,6 +4,8 @@ import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { errorMessage } from '../../../core/errors/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
 import { RateLimitedReport } from '../../../core/limits/rate-limited-report.ts';
+import type { OnAirLayer } from '../../../sfu/stage/stage-layers.ts';
+import type { PictureCost } from './held-pictures.ts';
 import type { SfuBudget, SfuLoad } from './tier-input.ts';
 
 type SfuBudgetLimits = {
@@ -76,15 +78,39 @@ export function sfuBudget(limits: SfuBudgetLimits, workerCount: number): SfuBudg
 }
 
 /** The cost of one WebRTC viewer of a channel. */
-export type ViewerCost = { consumersPerViewer: number; bitrateBps: number };
+export type ViewerCost = {
+	consumersPerViewer: number;
+	/** With the source's picture. */
+	bitrateBps: number;
+	/** With each picture that they may get, lowest first, the source last; undefined without smaller ones. */
+	pictures?: readonly PictureCost[] | undefined;
+};
 
 /** Until a publisher's rate is known. */
 const ASSUMED_BITRATE_BPS = 3_000_000;
 
-/** `health`: of the channel's broadcast; undefined without one. */
-export function viewerCost(health: { videoBitrateBps: number; audioBitrateBps: number } | undefined): ViewerCost {
-	const measuredBps = (health?.videoBitrateBps ?? 0) + (health?.audioBitrateBps ?? 0);
-	return { consumersPerViewer: CONSUMERS_PER_VIEWER, bitrateBps: measuredBps || ASSUMED_BITRATE_BPS };
+/** The picture's layers of the channel's stage. */
+type MeasuredLayer = Pick<OnAirLayer, 'name' | 'rateBps' | 'meanBps' | 'heightPixels'>;
+
+/** `health`: of the channel's broadcast; undefined without one. `layers`: lowest first, the source last. */
+export function viewerCost(
+	health: { videoBitrateBps: number; audioBitrateBps: number } | undefined,
+	layers: readonly MeasuredLayer[] = [],
+): ViewerCost {
+	const audioBps = health?.audioBitrateBps ?? 0;
+	const bitrateBps = (health?.videoBitrateBps ?? 0) + audioBps || ASSUMED_BITRATE_BPS;
+	const cost = { consumersPerViewer: CONSUMERS_PER_VIEWER, bitrateBps };
+	if (layers.length < 2) {
+		return cost;
+	}
+	let highest = 0;
+	const pictures = layers.map(({ name, rateBps, meanBps, heightPixels }): PictureCost => {
+		const own = meanBps === undefined && name === 'source' ? bitrateBps : (meanBps ?? rateBps) + audioBps;
+		// A calm scene may make a better picture cheaper than a worse one was.
+		highest = Math.max(highest, own);
+		return { name, bitrateBps: highest, heightPixels };
+	});
+	return { ...cost, pictures };
 }
 
 export type SfuCapacity = {

@@ -1,5 +1,7 @@
 /** The tier controller: keeps viewers in order, so that the cost of a run depends on what changed. */
+import type { ShownRung } from '../../../core/protocol/ladder-choice.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
+import { HeldPictures, type PictureGroup } from './held-pictures.ts';
 import { OrderedSet } from './ordered-set.ts';
 import {
 	allocate,
@@ -11,7 +13,14 @@ import {
 	type AllocationView,
 	type Claimant,
 } from './tier-allocation.ts';
-import { nextDecided, type DecidedTier, type TierConditions, type TierVerdict, type TierViewer } from './tier-input.ts';
+import {
+	nextDecided,
+	pictureGroup,
+	type DecidedTier,
+	type TierConditions,
+	type TierVerdict,
+	type TierViewer,
+} from './tier-input.ts';
 import { tierLimits, type TierLimits } from './tier-limits.ts';
 import { comparePrecedence, viewerStanding, type ViewerStanding } from './tier-standing.ts';
 
@@ -40,6 +49,8 @@ type Entry = Claimant & {
 	standing: ViewerStanding | undefined;
 	isLeaver: boolean;
 	isGone: boolean;
+	/** How they are counted in the held pictures; undefined: they hold nothing. */
+	held: { group: PictureGroup; best: ShownRung } | undefined;
 };
 type Summary = Omit<Allocation<unknown>, 'promoted'>;
 type Switch = { entry: Entry; decided: DecidedTier };
@@ -58,6 +69,7 @@ export class TierController {
 	readonly #lateIncumbents = new OrderedSet<Entry>(comparePrecedence);
 	readonly #candidates = new OrderedSet<Entry>(comparePrecedence);
 	readonly #lateCandidates = new OrderedSet<Entry>(comparePrecedence);
+	readonly #held = new HeldPictures();
 	#leaverCount = 0;
 	#recentPromotions: Switch[] = [];
 	#recentDemotions: Switch[] = [];
@@ -81,6 +93,7 @@ export class TierController {
 			standing: undefined,
 			isLeaver: false,
 			isGone: false,
+			held: undefined,
 		};
 		this.#entries.set(viewer.id, entry);
 		this.#dirty.add(entry);
@@ -124,7 +137,7 @@ export class TierController {
 			this.#classify(entry, nowMs, isEmergency.has(entry.id));
 		}
 		const view = this.#view(nowMs);
-		const limits = tierLimits(conditions, view.incumbentCount + view.leaverCount);
+		const limits = tierLimits(conditions, view.incumbentCount + view.leaverCount, this.#held);
 		this.#limits = limits;
 		const allocation = allocate(view, limits, mode);
 		const { promoted: _promoted, ...summary } = allocation;
@@ -154,6 +167,11 @@ export class TierController {
 
 	viewerOf(id: string): Readonly<TierViewer> | undefined {
 		return this.#entries.get(id)?.viewer;
+	}
+
+	/** Of viewers who are decided WebRTC or whose transport is still open. */
+	get held(): Pick<HeldPictures, 'bitrateBps'> {
+		return this.#held;
 	}
 
 	get counts(): TierCounts {
@@ -259,6 +277,10 @@ export class TierController {
 		entry.isLeaver = entry.holdsWebRtc && standing.kind !== 'incumbent';
 		this.#leaverCount += entry.isLeaver ? 1 : 0;
 		this.#listOf(standing)?.add(entry);
+		if (entry.isLeaver || standing.kind === 'incumbent') {
+			entry.held = { group: pictureGroup(entry.viewer), best: entry.viewer.bestPicture };
+			this.#held.add(entry.held.group, entry.held.best);
+		}
 		if (standing.validUntilMs !== Infinity) {
 			this.#deadlines.add(standing.validUntilMs, entry);
 		}
@@ -270,6 +292,10 @@ export class TierController {
 			this.#leaverCount -= entry.isLeaver ? 1 : 0;
 			entry.standing = undefined;
 			entry.isLeaver = false;
+		}
+		if (entry.held !== undefined) {
+			this.#held.remove(entry.held.group, entry.held.best);
+			entry.held = undefined;
 		}
 	}
 

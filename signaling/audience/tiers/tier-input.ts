@@ -1,7 +1,9 @@
 /** Input and answers of the tier controller: plain data. The rules are in tier-standing, -limits and -allocation. */
 import type { ChannelPolicy } from '../../../core/protocol/api/channel-description.ts';
 import type { ClientMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
+import type { ShownRung } from '../../../core/protocol/ladder-choice.ts';
 import type { DeliveryTier, TierReason } from '../../../core/protocol/tiers.ts';
+import type { PictureCost, PictureGroup } from './held-pictures.ts';
 
 /** The capacity of this node's SFU, all channels together. */
 export type SfuBudget = {
@@ -58,19 +60,31 @@ export type TierViewer = {
 	holdsWebRtc: boolean;
 	/** Claims WebRTC without connecting, for too long or as one of too many: gives way to every other viewer. */
 	isUnproven: boolean;
+	/** The best picture that their line, their screen and their choice allow now or at their next step up. */
+	bestPicture: ShownRung;
 };
+
+/** Whose pictures get smaller last. */
+export function pictureGroup({ role }: Pick<TierViewer, 'role'>): PictureGroup {
+	return role === 'viewer' ? 'ordinary' : 'priority';
+}
 
 /** The facts that are the same for every viewer of a channel. */
 export type TierConditions = {
 	/** `interactive-only`: viewers without a place watch LL-HLS and wait in a list. `mass-only`: LL-HLS for all. */
 	policy: ChannelPolicy;
-	/** Of one WebRTC viewer; 0: unknown, no limit. */
+	/** Of one WebRTC viewer of the source; 0: unknown, no limit. */
 	bitrateBps: number;
+	/** Of the pictures that viewers may get, lowest first, the source last; undefined without smaller ones. */
+	pictures?: readonly PictureCost[] | undefined;
 	/** Two for sound and picture. */
 	consumersPerViewer: number;
 	budget: SfuBudget;
 	load: SfuLoad;
-	/** Held by the rest of the node: other channels, and WHEP players without a socket. */
+	/**
+	 * Held by the rest of the node: other channels, and WHEP players without a socket. Bits with the smallest pictures
+	 * that the budget may ask for, because pictures get smaller before a viewer is moved.
+	 */
 	otherChannelsHeld: { consumers: number; bitrateBps: number };
 };
 

@@ -1,4 +1,5 @@
 /** Turns budget, measured load and seats into the numbers of viewers that a channel's WebRTC tier admits. */
+import { LEAST_CEILINGS, pictureBps, type HeldPictures } from './held-pictures.ts';
 import type { TierConditions } from './tier-input.ts';
 import type { TierReason } from '../../../core/protocol/tiers.ts';
 
@@ -35,12 +36,12 @@ export function withoutReserve(limit: number): number {
 	return limit <= 1 || limit === Infinity ? limit : Math.max(1, limit - Math.ceil(limit * HAND_OVER_RESERVE_RATIO));
 }
 
-/** `usedViewers`: viewers of this channel who hold a transport or are assigned WebRTC. */
-export function tierLimits(conditions: TierConditions, usedViewers: number): TierLimits {
+/** `usedViewers`: viewers of this channel who hold a transport or are assigned WebRTC. `held`: their pictures. */
+export function tierLimits(conditions: TierConditions, usedViewers: number, held: HeldPictures): TierLimits {
 	const { budget, otherChannelsHeld, policy } = conditions;
 	const perViewer = Math.max(1, conditions.consumersPerViewer);
 	const byConsumers = viewersIn(budget.maxConsumers - otherChannelsHeld.consumers, perViewer);
-	const byBitrate = viewersIn(budget.maxBitrateBps - otherChannelsHeld.bitrateBps, conditions.bitrateBps);
+	const byBitrate = viewersByBitrate(conditions, usedViewers, held);
 	const cpu = cpuLimits(conditions, usedViewers, perViewer);
 	const seats = policy.interactiveSeats ?? Infinity;
 	const isSfuGone = budget.maxConsumers <= 0;
@@ -62,6 +63,22 @@ export function tierLimits(conditions: TierConditions, usedViewers: number): Tie
 
 function viewersIn(room: number, perViewer: number): number {
 	return perViewer > 0 ? Math.max(0, Math.floor(room / perViewer)) : Infinity;
+}
+
+/**
+ * With smaller pictures the present viewers count by what each may take under the least ceiling, and those who may
+ * still come by that ceiling itself.
+ */
+function viewersByBitrate(conditions: TierConditions, usedViewers: number, held: HeldPictures): number {
+	const { pictures } = conditions;
+	const roomBps = conditions.budget.maxBitrateBps - conditions.otherChannelsHeld.bitrateBps;
+	if (pictures === undefined) {
+		return viewersIn(roomBps, conditions.bitrateBps);
+	}
+	const heldBps = held.bitrateBps(pictures, LEAST_CEILINGS);
+	return heldBps <= roomBps
+		? usedViewers + viewersIn(roomBps - heldBps, pictureBps(pictures, 'source', LEAST_CEILINGS.ordinary))
+		: Math.max(0, Math.floor((usedViewers * roomBps) / heldBps));
 }
 
 // The first of equal limits: consumers, bits, CPU, seats.

@@ -4,6 +4,7 @@ import { systemClock, type CancelTimer } from '../../../core/lifecycle/clock.ts'
 import { TypedEmitter } from '../../../core/lifecycle/typed-emitter.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
+import type { PictureLimit } from '../../../core/protocol/signaling/picture-limits.ts';
 import type { TierDecision, ViewerStatistics } from '../../../core/protocol/signaling/signaling-messages.ts';
 import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 import type { ServerClock } from '../api/server-clock.ts';
@@ -62,6 +63,8 @@ export type PlayerView = {
 	readonly isSocketOpen: boolean;
 	/** What is wrong with the viewer's line; undefined while nothing is. */
 	readonly lineProblem: LineProblem | undefined;
+	/** Why the picture over WebRTC is not the best; undefined: it is, or the server has not said. */
+	readonly pictureLimit: PictureLimit | undefined;
 	/** Everyone who watches, in either tier; undefined without a socket. */
 	readonly viewerCount: number | undefined;
 	/** The server's newest decision on the tier, with its reason; undefined without a socket. */
@@ -103,6 +106,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 			isBehindLive: false,
 			isSocketOpen: false,
 			lineProblem: undefined,
+			pictureLimit: undefined,
 			viewerCount: undefined,
 			decision: undefined,
 		};
@@ -251,9 +255,10 @@ class Player extends TypedEmitter<PlayerEvents> {
 		signaling.on('stateChanged', (state) => this.#set({ isSocketOpen: state === 'joined' }));
 		signaling.on('presence', (viewerCount) => this.#set({ viewerCount }));
 		signaling.on('decided', (decision) => this.#set({ decision }));
-		signaling.on('picture', ({ rungs, shown }) =>
-			handOver.setSmallerPictureLeft(rungs.length > 1 && shown !== rungs[0]!.rung),
-		);
+		signaling.on('picture', ({ rungs, shown, limitedBy }) => {
+			handOver.setSmallerPictureLeft(rungs.length > 1 && shown !== rungs[0]!.rung);
+			this.#set({ pictureLimit: limitedBy ?? undefined });
+		});
 		signaling.on('channel', ({ state, video }) => handOver.channelReported(state, video?.frameRate));
 	}
 

@@ -9,7 +9,8 @@ import {
 	type AllocationView,
 	type Claimant,
 } from '../tier-allocation.ts';
-import { nextDecided, type TierInput, type TierVerdict, type TierViewer } from '../tier-input.ts';
+import { HeldPictures } from '../held-pictures.ts';
+import { nextDecided, pictureGroup, type TierInput, type TierVerdict, type TierViewer } from '../tier-input.ts';
 import { tierLimits } from '../tier-limits.ts';
 import { comparePrecedence, viewerStanding, type ViewerStanding } from '../tier-standing.ts';
 
@@ -34,7 +35,8 @@ export function decideTiers(input: TierInput): Map<string, TierVerdict> {
 		};
 	});
 	const view = audienceView(placed, input.viewers, input.nowMs);
-	const limits = tierLimits(input, view.incumbentCount + view.leaverCount);
+	const holders = placed.filter(({ holdsWebRtc, standing }) => holdsWebRtc || standing.kind === 'incumbent');
+	const limits = tierLimits(input, holders.length, heldPictures(holders.map(({ index }) => input.viewers[index]!)));
 	const allocation = allocate(view, limits, mode);
 	return verdicts(placed, allocation, (demoted) => {
 		const viewer = input.viewers[demoted.viewer.index]!;
@@ -42,6 +44,13 @@ export function decideTiers(input: TierInput): Map<string, TierVerdict> {
 		const standing = viewerStanding({ ...viewer, decided }, input.nowMs, mode, false);
 		return standing.kind === 'excluded' ? demoted.viewer.viewerClass : standing.viewerClass;
 	});
+}
+
+/** The pictures of viewers who hold a transport or are assigned WebRTC. */
+export function heldPictures(holders: readonly TierViewer[]): HeldPictures {
+	const held = new HeldPictures();
+	holders.forEach((viewer) => held.add(pictureGroup(viewer), viewer.bestPicture));
+	return held;
 }
 
 function audienceView(

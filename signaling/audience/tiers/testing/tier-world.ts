@@ -1,5 +1,5 @@
 /** An audience for tests of the tier controller: moves time, opens and closes transports like players, checks rules. */
-import { decideTiers } from './decide-tiers.ts';
+import { decideTiers, heldPictures } from './decide-tiers.ts';
 import { nextDecided, type TierConditions, type TierVerdict, type TierViewer } from '../tier-input.ts';
 import { tierLimits } from '../tier-limits.ts';
 import { TIER_REASONS, type TierReason } from '../../../../core/protocol/tiers.ts';
@@ -22,6 +22,7 @@ export function testViewer(id: string, joinedAtMs: number, change: Partial<TierV
 		decided: undefined,
 		holdsWebRtc: false,
 		isUnproven: false,
+		bestPicture: 'source',
 		...change,
 	};
 }
@@ -160,12 +161,13 @@ export class TierWorld {
 
 	#check(viewers: readonly TierViewer[]): void {
 		mustHold(this.verdicts.size === viewers.length, 'a viewer has no tier');
-		const usedBefore = viewers.filter(({ decided, holdsWebRtc }) => holdsWebRtc || decided?.tier === 'webrtc').length;
+		const holders = viewers.filter(({ decided, holdsWebRtc }) => holdsWebRtc || decided?.tier === 'webrtc');
+		const usedBefore = holders.length;
 		const usedAfter = viewers.filter(
 			({ id, holdsWebRtc }) => holdsWebRtc || this.verdicts.get(id)!.tier === 'webrtc',
 		).length;
 		// An excluded viewer without a transport no longer counts, so the limit is the larger of both.
-		const { hard } = tierLimits(this.conditions, usedBefore);
+		const { hard } = tierLimits(this.conditions, usedBefore, heldPictures(holders));
 		mustHold(usedAfter <= Math.max(hard, usedBefore), `${usedAfter} hold or may open WebRTC, the limit is ${hard}`);
 		const incumbentsAfter = viewers.filter(({ id }) => this.verdicts.get(id)!.tier === 'webrtc').length;
 		mustHold(incumbentsAfter <= hard || hasStayers(viewers), `${incumbentsAfter} decided WebRTC, limit ${hard}`);

@@ -1,5 +1,6 @@
 /** Why a viewer is in a tier: texts for the viewer, and for the streamer about their viewers. Pure. */
 import type { TierDecision } from '../../../../core/protocol/signaling/signaling-messages.ts';
+import type { PictureLimit } from '../../../../core/protocol/signaling/picture-limits.ts';
 import type { DeliveryTier, TierReason } from '../../../../core/protocol/tiers.ts';
 import type { LineProblem } from '../../player/create-player.ts';
 
@@ -52,6 +53,17 @@ const LINE_PROBLEMS: Record<LineProblem, string> = {
 	'real-time-given-up': 'Your line does not carry the picture in real time: changing to low latency.',
 	starved: 'Your line brings less than this broadcast needs: it stops to load from time to time, and falls behind.',
 };
+
+/** None for what the viewer has chosen, nor for a picture that fills its place. */
+const PICTURE_LIMITS: Partial<Record<PictureLimit, string>> = {
+	seats: 'Many people watch in real time: the server sends a smaller picture. The large one comes back by itself.',
+	line: 'Your line carries a smaller picture in real time. The large one is tried again by itself.',
+};
+
+/** Why the picture in real time is smaller; undefined where nothing needs saying. */
+export function formatPictureLimit(limit: PictureLimit): string | undefined {
+	return PICTURE_LIMITS[limit];
+}
 
 export function formatLineProblem(problem: LineProblem): string {
 	return LINE_PROBLEMS[problem];

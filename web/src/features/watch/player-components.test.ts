@@ -27,6 +27,7 @@ const VIEW: PlayerView = {
 	isBehindLive: false,
 	isSocketOpen: true,
 	lineProblem: undefined,
+	pictureLimit: undefined,
 	viewerCount: 3,
 	decision: undefined,
 };
@@ -165,6 +166,22 @@ describe('the tier on the page', () => {
 		expect(status.text()).toBe(before);
 		await status.setProps({ state: 'stopped', isPaused: true });
 		expect(status.text()).toContain('Paused');
+	});
+
+	it('says why the picture in real time is smaller, where the viewer would ask', async () => {
+		const decision = { decisionId: 1, tier: 'webrtc', reason: 'fits', isEmergency: false } as const;
+		const status = mount(TierStatus, { props: { ...props, decision } });
+		const before = status.text();
+		await status.setProps({ pictureLimit: 'seats' });
+		expect(status.text()).toContain('the server sends a smaller picture');
+		await status.setProps({ pictureLimit: 'line' });
+		expect(status.text()).toContain('Your line carries a smaller picture');
+		for (const pictureLimit of ['screen', 'choice', undefined] as const) {
+			await status.setProps({ pictureLimit });
+			expect(status.text()).toBe(before);
+		}
+		await status.setProps({ pictureLimit: 'seats', tier: 'll-hls' });
+		expect(status.text()).not.toContain('smaller');
 	});
 
 	it('is chosen with the switch', async () => {
