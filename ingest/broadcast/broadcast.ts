@@ -81,6 +81,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	readonly channelName: ChannelName;
 	/** Which rungs the channel may have; undefined: the server's setting. A change applies at once. */
 	ladderChoice: LadderChoice | undefined;
+	readonly #ladderSetting = (): LadderSetting => ladderSetting(this.ladderChoice, this.#deps.ladderChoice());
 	readonly #deps: BroadcastDependencies;
 	readonly #wallClock: WallClockWatch;
 	#startedAtMs: number;
@@ -275,7 +276,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 				notBeforeMs: () => this.#reachedMs,
 				waitsForGop: !this.#hasBeenLive,
 				encoderGrants,
-				ladderSetting: () => this.#ladderSetting(),
+				ladderSetting: this.#ladderSetting,
 			},
 			publisher,
 		);
@@ -446,15 +447,10 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		this.#overBitrateSinceMs ??= nowMs;
 		if (nowMs - this.#overBitrateSinceMs >= OVER_BITRATE_MS) {
 			this.#overBitrateSinceMs = undefined;
-			const bitrateBps = Math.round(videoBitrateBps + audioBitrateBps);
-			const { id: publisherId } = contribution.publisher;
-			this.#deps.logger.warn({ publisherId, bitrateBps }, 'a publisher sends too much and is closed');
+			const facts = { publisherId: contribution.publisher.id, videoBitrateBps, audioBitrateBps };
+			this.#deps.logger.warn(facts, 'a publisher sends too much and is closed');
 			void contribution.close('bitrate-too-high');
 		}
-	}
-
-	#ladderSetting(): LadderSetting {
-		return ladderSetting(this.ladderChoice, this.#deps.ladderChoice());
 	}
 
 	async #openRouter(): Promise<void> {
