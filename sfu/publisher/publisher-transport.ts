@@ -28,11 +28,19 @@ export type PublisherTransportEvents = {
 	connected: [];
 	/** A packet of a track. The header is reused: read it at once; the packet may be kept. */
 	packet: [kind: 'audio' | 'video', packet: Buffer, header: RtpHeader];
+	/**
+	 * A packet of a simulcast layer below the largest one, by its place in the offer. It has the layer's numbers and the
+	 * picture's timestamps. The packet may be kept.
+	 */
+	layerPacket: [layer: number, packet: Buffer, header: RtpHeader];
 	/** A sender report: the publisher's NTP clock (epoch ms) and the RTP timestamp of the same instant. */
 	senderReport: [kind: 'audio' | 'video', ntpMs: number, timestampTicks: number];
 	/** Once. */
 	closed: [reason: PublisherTransportEndReason];
 };
+
+/** With more requests key frames take the bits that the pictures between need. */
+const KEY_FRAME_REQUEST_INTERVAL_MS = 1000;
 
 type PublisherDependencies = { broadcastRouter: BroadcastRouter; clock: Clock; logger: Logger };
 type Tap = { track: NegotiatedPublisherTrack; producer: Producer; consumer: Consumer };
@@ -43,6 +51,7 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 	readonly #deps: PublisherDependencies;
 	readonly #taps: readonly Tap[];
 	readonly #scope: CloseScope<PublisherTransportEndReason>;
+	#keyFrameRequestedAtMs = -Infinity;
 
 	/** Answers the offer; throws SFU_UNAVAILABLE. Packets flow as soon as there is a listener. */
 	static async create(
@@ -107,8 +116,16 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 		return this.#scope.closed;
 	}
 
-	/** Asks the publisher for a key frame (PLI). OBS never answers. */
+	/**
+	 * Asks the publisher for a key frame (PLI) of each of its layers, at most once a second. mediasoup's pipe knows no
+	 * request for one layer, and key frames of all layers at once make the smaller ones fit for LL-HLS. OBS never answers.
+	 */
 	requestKeyFrame(): void {
+		const nowMs = this.#deps.clock.monotonicMs();
+		if (nowMs - this.#keyFrameRequestedAtMs < KEY_FRAME_REQUEST_INTERVAL_MS) {
+			return;
+		}
+		this.#keyFrameRequestedAtMs = nowMs;
 		const pictures = this.#scope.closed ? [] : this.#taps.filter(({ track }) => track.kind === 'video');
 		for (const { consumer } of pictures) {
 			consumer.requestKeyFrame().catch(() => {
@@ -136,6 +153,9 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 			codec: track.codec === 'vp8' ? 'vp8' : 'h264',
 			layerCount: rids.length,
 			forward: (packet, header) => this.emit('packet', track.kind, packet, header),
+			...(track.codec === 'vp8'
+				? {}
+				: { forwardLayer: (layer, packet, header) => this.emit('layerPacket', layer, packet, header) }),
 			requestKeyFrame: () => this.requestKeyFrame(),
 			changed: (from, to) =>
 				logger.debug(

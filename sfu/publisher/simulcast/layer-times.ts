@@ -1,0 +1,57 @@
+/**
+ * Where the pictures of one simulcast layer lie on the timestamps of the stream that is made of the layers. Layers show
+ * the same captured pictures, and encoders make key frames of all layers at once. So key frames at nearly the same time
+ * are the same picture, and they make the relation exact to the tick. Before, it is as exact as the layers' clocks.
+ */
+import { msToTicks, VIDEO_CLOCK_RATE } from '../../../core/units.ts';
+
+/** Key frames no further apart are the same picture: a picture and a half at 30 a second, or the clocks' error. */
+const SAME_KEY_FRAME_TICKS = msToTicks(50, VIDEO_CLOCK_RATE);
+/** The relation is lost when the clocks differ from it by more: the publisher has restarted a layer. */
+const MAX_ERROR_TICKS = msToTicks(120, VIDEO_CLOCK_RATE);
+
+export class LayerTimes {
+	#offsetTicks: number | undefined;
+	/** The layer's own timestamp of its newest key frame. */
+	#keyFrameTicks: number | undefined;
+	#isExact = false;
+
+	/** What to add to the layer's timestamps to get the stream's, when key frames have proved it; else undefined. */
+	get exactOffsetTicks(): number | undefined {
+		return this.#isExact ? this.#offsetTicks : undefined;
+	}
+
+	/** The layer becomes the stream, with this relation. */
+	settle(offsetTicks: number): void {
+		this.#offsetTicks = offsetTicks;
+		this.#isExact = true;
+	}
+
+	/** The stream's timestamp of a packet. `estimateTicks`: what to add, by the layers' clocks. */
+	place(ticks: number, estimateTicks: number): number {
+		if (this.#offsetTicks === undefined || Math.abs(this.#offsetTicks - estimateTicks) > MAX_ERROR_TICKS) {
+			this.#offsetTicks = estimateTicks;
+			this.#isExact = false;
+		}
+		return ticks + this.#offsetTicks;
+	}
+
+	/** A key frame of the layer began. `streamTicks`: the stream's newest one, if any. */
+	keyFrame(ticks: number, estimateTicks: number, streamTicks: number | undefined): void {
+		this.place(ticks, estimateTicks);
+		this.#keyFrameTicks = ticks;
+		this.streamKeyFrame(streamTicks);
+	}
+
+	/** A key frame of the stream began. */
+	streamKeyFrame(streamTicks: number | undefined): void {
+		if (streamTicks === undefined || this.#keyFrameTicks === undefined || this.#offsetTicks === undefined) {
+			return;
+		}
+		const offsetTicks = streamTicks - this.#keyFrameTicks;
+		if (Math.abs(offsetTicks - this.#offsetTicks) <= SAME_KEY_FRAME_TICKS) {
+			this.#offsetTicks = offsetTicks;
+			this.#isExact = true;
+		}
+	}
+}
