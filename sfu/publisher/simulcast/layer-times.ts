@@ -7,6 +7,8 @@ import { msToTicks, VIDEO_CLOCK_RATE } from '../../../core/units.ts';
 
 /** Key frames no further apart are the same picture: a picture and a half at 30 a second, or the clocks' error. */
 const SAME_KEY_FRAME_TICKS = msToTicks(50, VIDEO_CLOCK_RATE);
+/** A proved relation moves by less: half a picture's time at 60 a second. */
+const SAME_PICTURE_TICKS = msToTicks(8, VIDEO_CLOCK_RATE);
 /** The relation is lost when the clocks differ from it by more: the publisher has restarted a layer. */
 const MAX_ERROR_TICKS = msToTicks(120, VIDEO_CLOCK_RATE);
 
@@ -15,6 +17,8 @@ export class LayerTimes {
 	/** The layer's own timestamp of its newest key frame. */
 	#keyFrameTicks: number | undefined;
 	#isExact = false;
+	/** Another relation, which the last key frames had: two pictures in a row may be key frames. */
+	#otherTicks: number | undefined;
 
 	/** What to add to the layer's timestamps to get the stream's, when key frames have proved it; else undefined. */
 	get exactOffsetTicks(): number | undefined {
@@ -49,9 +53,18 @@ export class LayerTimes {
 			return;
 		}
 		const offsetTicks = streamTicks - this.#keyFrameTicks;
-		if (Math.abs(offsetTicks - this.#offsetTicks) <= SAME_KEY_FRAME_TICKS) {
+		const isNear = (otherTicks: number, distanceTicks: number): boolean =>
+			Math.abs(offsetTicks - otherTicks) <= distanceTicks;
+		if (!isNear(this.#offsetTicks, SAME_KEY_FRAME_TICKS)) {
+			return;
+		}
+		const isRepeated = this.#otherTicks !== undefined && isNear(this.#otherTicks, SAME_PICTURE_TICKS);
+		if (!this.#isExact || isRepeated || isNear(this.#offsetTicks, SAME_PICTURE_TICKS)) {
 			this.#offsetTicks = offsetTicks;
 			this.#isExact = true;
+			this.#otherTicks = undefined;
+		} else {
+			this.#otherTicks = offsetTicks;
 		}
 	}
 }
