@@ -17,12 +17,14 @@ export class LayerTimes {
 	/** The layer's own timestamp of its newest key frame. */
 	#keyFrameTicks: number | undefined;
 	#isExact = false;
+	/** The newest picture: its own timestamp and the stream's. */
+	#newest = { ticks: -Infinity, placedTicks: -Infinity };
 	/** Another relation, which the last key frames had: two pictures in a row may be key frames. */
 	#otherTicks: number | undefined;
 
-	/** What to add to the layer's timestamps to get the stream's, when key frames have proved it; else undefined. */
-	get exactOffsetTicks(): number | undefined {
-		return this.#isExact ? this.#offsetTicks : undefined;
+	/** Key frames have proved the relation. */
+	get isExact(): boolean {
+		return this.#isExact;
 	}
 
 	/** The layer becomes the stream, with this relation. */
@@ -31,18 +33,32 @@ export class LayerTimes {
 		this.#isExact = true;
 	}
 
-	/** The stream's timestamp of a packet. `estimateTicks`: what to add, by the layers' clocks. */
-	place(ticks: number, estimateTicks: number): number {
+	/** What to add to the layer's timestamps. `estimateTicks`: the same by the layers' clocks. */
+	offsetTicks(estimateTicks: number): number {
 		if (this.#offsetTicks === undefined || Math.abs(this.#offsetTicks - estimateTicks) > MAX_ERROR_TICKS) {
 			this.#offsetTicks = estimateTicks;
 			this.#isExact = false;
 		}
-		return ticks + this.#offsetTicks;
+		return this.#offsetTicks;
+	}
+
+	/** The stream's timestamp of a packet: one for all packets of a picture, and a later one for the next. */
+	place(ticks: number, estimateTicks: number): number {
+		const { ticks: lastTicks, placedTicks: lastPlacedTicks } = this.#newest;
+		if (ticks === lastTicks) {
+			return lastPlacedTicks;
+		}
+		const placedTicks = ticks + this.offsetTicks(estimateTicks);
+		if (ticks < lastTicks) {
+			return placedTicks;
+		}
+		this.#newest = { ticks, placedTicks: Math.max(placedTicks, lastPlacedTicks + 1) };
+		return this.#newest.placedTicks;
 	}
 
 	/** A key frame of the layer began. `streamTicks`: the stream's newest one, if any. */
 	keyFrame(ticks: number, estimateTicks: number, streamTicks: number | undefined): void {
-		this.place(ticks, estimateTicks);
+		this.offsetTicks(estimateTicks);
 		this.#keyFrameTicks = ticks;
 		this.streamKeyFrame(streamTicks);
 	}

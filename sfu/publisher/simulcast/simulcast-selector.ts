@@ -214,8 +214,8 @@ export class SimulcastSelector {
 			this.#splicer = new SequenceSplicer(first.sequenceNumber);
 		} else {
 			const estimateTicks = this.#offsetTicks + to.clock.ticksTo(from.clock);
-			this.#times[to.index]!.place(this.#firstTicks, estimateTicks);
-			this.#offsetTicks = this.#times[to.index]!.exactOffsetTicks ?? estimateTicks;
+			const knownTicks = this.#times[to.index]!.offsetTicks(estimateTicks);
+			this.#offsetTicks = this.#times[to.index]!.isExact ? knownTicks : estimateTicks;
 			if (from.isAway(nowMs)) {
 				this.#fallCount = nowMs - this.#fellAtMs < FALL_MEMORY_MS ? this.#fallCount + 1 : 1;
 				this.#fellAtMs = nowMs;
