@@ -55,7 +55,7 @@ export class LayerReceiver {
 						arrivedAtMs: stamp.arrivedAtMs,
 					});
 				},
-				// The publisher is told about its largest layer.
+				// The streamer is warned about the largest layer.
 				problem: () => undefined,
 			},
 			{ provesFraming: false },

@@ -3,8 +3,8 @@
  * of sequence numbers and timestamps. mediasoup's own choice follows the order of the layers in the offer, which is not
  * that of their size. It also waits for sender reports that some publishers never send.
  *
- * The smaller layers come out beside it, each with its own numbers and the stream's timestamps. The one that becomes
- * the stream for lack of a larger one goes on coming out as a layer.
+ * The smaller layers come out too, each with its own numbers and the stream's timestamps. The one that becomes the
+ * stream, because no larger one comes, still comes out as a layer.
  */
 import type { RtpHeader } from '../../../core/wire/rtp/rtp-packet.ts';
 import { SequenceSplicer } from '../../stage/layer/splice.ts';
