@@ -5,6 +5,7 @@ import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { PublisherId } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { VideoTrackConfig } from '../../core/media/codecs.ts';
+import { PacedCall } from '../../core/limits/paced-call.ts';
 import { RateLimitedReport } from '../../core/limits/rate-limited-report.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import { OPUS_CLOCK_RATE, ticksToMs, unwrap, VIDEO_CLOCK_RATE } from '../../core/units.ts';
@@ -58,13 +59,13 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 	readonly #videoOrder: ReorderBuffer<PublisherRtpPacket>;
 	readonly #audioOrder: ReorderBuffer<PublisherRtpPacket>;
 	readonly #lossReport: RateLimitedReport;
+	readonly #keyFrames: PacedCall;
 	readonly #rtpReference = new Map<TrackKind, number>();
 	readonly #layers = new Map<number, LayerReceiver>();
 	#early: EarlyPacket[] | undefined = [];
 	#vp8Config: VideoTrackConfig | undefined;
 	#isWaitingForVp8KeyFrame = true;
 	#isAudioConfigured = false;
-	#keyFrameRequestedAtMs = -Infinity;
 	/** The newest packet of the incomplete picture. */
 	#newest: PublisherRtpPacket | undefined;
 	#decodeTimeMs = -Infinity;
@@ -82,6 +83,10 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 		this.announcedKinds = transport.tracks.map((track) => track.kind);
 		this.#scope = new CloseScope(logger);
 		this.#lossReport = new RateLimitedReport(clock, logger, 'packets of the publisher were lost');
+		this.#keyFrames = new PacedCall(deps, {
+			intervalMs: KEY_FRAME_REQUEST_INTERVAL_MS,
+			call: () => transport.requestKeyFrame(),
+		});
 		const videoTrack = transport.tracks.find((track) => track.kind === 'video');
 		this.#videoCodec = videoTrack?.codec === 'vp8' ? 'vp8' : videoTrack === undefined ? undefined : 'h264';
 		this.#depacketizer = this.#videoCodec === 'vp8' ? new Vp8Depacketizer() : new H264Depacketizer();
@@ -110,6 +115,7 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 			this.#audioOrder.close();
 			this.#h264.close();
 			this.#layers.forEach((receiver) => receiver.close());
+			this.#keyFrames.cancel();
 			await transport.close(
 				reason === 'unpublished' || reason === 'replaced' || reason === 'server-shutdown' ? reason : 'ice-failed',
 			);
@@ -137,11 +143,7 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 	}
 
 	requestKeyFrame(): boolean {
-		const nowMs = this.#deps.clock.monotonicMs();
-		if (nowMs - this.#keyFrameRequestedAtMs >= KEY_FRAME_REQUEST_INTERVAL_MS) {
-			this.#keyFrameRequestedAtMs = nowMs;
-			this.#deps.transport.requestKeyFrame();
-		}
+		this.#keyFrames.request();
 		return true;
 	}
 

@@ -1,6 +1,7 @@
 /** One WHIP publisher's WebRTC transport: its Producers, and the tap through which their packets reach our code. */
 import type { Consumer, Producer, RtpCapabilities, WebRtcTransport } from 'mediasoup/types';
 import type { Clock } from '../../core/lifecycle/clock.ts';
+import { PacedCall } from '../../core/limits/paced-call.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { Logger } from '../../core/logger.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
@@ -51,7 +52,7 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 	readonly #deps: PublisherDependencies;
 	readonly #taps: readonly Tap[];
 	readonly #scope: CloseScope<PublisherTransportEndReason>;
-	#keyFrameRequestedAtMs = -Infinity;
+	readonly #keyFrames: PacedCall;
 
 	/** Answers the offer; throws SFU_UNAVAILABLE. Packets flow as soon as there is a listener. */
 	static async create(
@@ -93,7 +94,12 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 		this.answer = answer;
 		this.tracks = taps.map(({ track }) => track);
 		this.#scope = new CloseScope(deps.logger);
+		this.#keyFrames = new PacedCall(deps, {
+			intervalMs: KEY_FRAME_REQUEST_INTERVAL_MS,
+			call: () => this.#requestKeyFrames(),
+		});
 		this.#scope.onClose((reason) => {
+			this.#keyFrames.cancel();
 			transport.close();
 			this.emit('closed', reason);
 		});
@@ -118,24 +124,24 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 
 	/**
 	 * Asks the publisher for a key frame (PLI) of each of its layers, at most once a second. mediasoup's pipe knows no
-	 * request for one layer, and key frames of all layers at once make the smaller ones fit for LL-HLS. OBS never answers.
+	 * request for one layer, and key frames of all layers at once make the smaller ones fit for LL-HLS. OBS never
+	 * answers.
 	 */
 	requestKeyFrame(): void {
-		const nowMs = this.#deps.clock.monotonicMs();
-		if (nowMs - this.#keyFrameRequestedAtMs < KEY_FRAME_REQUEST_INTERVAL_MS) {
-			return;
-		}
-		this.#keyFrameRequestedAtMs = nowMs;
+		this.#keyFrames.request();
+	}
+
+	close(reason: PublisherTransportEndReason): Promise<void> {
+		return this.#scope.close(reason);
+	}
+
+	#requestKeyFrames(): void {
 		const pictures = this.#scope.closed ? [] : this.#taps.filter(({ track }) => track.kind === 'video');
 		for (const { consumer } of pictures) {
 			consumer.requestKeyFrame().catch(() => {
 				// Only fails when the worker is gone, which has its own event.
 			});
 		}
-	}
-
-	close(reason: PublisherTransportEndReason): Promise<void> {
-		return this.#scope.close(reason);
 	}
 
 	#tapOne({ track, producer, consumer }: Tap): void {
