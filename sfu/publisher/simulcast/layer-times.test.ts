@@ -29,6 +29,24 @@ describe('LayerTimes', () => {
 		expect(times.place(900 + PICTURE_TICKS, TRUE_TICKS + 2000)).toBe(900 + PICTURE_TICKS + TRUE_TICKS);
 	});
 
+	it('is exact as soon as the clocks are near enough, after a start at which they were not', () => {
+		const times = new LayerTimes();
+		times.keyFrame(0, TRUE_TICKS + 9000, TRUE_TICKS);
+		expect(times.isExact).toBe(false);
+		times.keyFrame(90_000, TRUE_TICKS + 1000, TRUE_TICKS + 90_000);
+		expect(times.place(90_000, TRUE_TICKS)).toBe(90_000 + TRUE_TICKS);
+	});
+
+	it('is usable after ten seconds of key frames that are never the stream’s', () => {
+		const times = new LayerTimes();
+		const known = [0, 1, 2, 3, 4, 5].map((gop) => {
+			times.keyFrame(gop * 180_000, TRUE_TICKS, gop * 180_000 + TRUE_TICKS - 90_000);
+			return times.isKnown;
+		});
+		expect(known).toEqual([false, false, false, false, false, true]);
+		expect(times.isExact).toBe(false);
+	});
+
 	it('keeps a proved relation through key frames of two pictures in a row, and corrects a wrong one', () => {
 		const times = new LayerTimes();
 		times.keyFrame(0, TRUE_TICKS, TRUE_TICKS);

@@ -9,12 +9,18 @@ import { msToTicks, VIDEO_CLOCK_RATE } from '../../../core/units.ts';
 const SAME_KEY_FRAME_TICKS = msToTicks(50, VIDEO_CLOCK_RATE);
 /** A proved relation moves by less: half a picture's time at 60 a second. */
 const SAME_PICTURE_TICKS = msToTicks(8, VIDEO_CLOCK_RATE);
-/** The relation is lost when the clocks differ from it by more: the publisher has restarted a layer. */
+/** An estimate that differs by more is a better one. */
 const MAX_ERROR_TICKS = msToTicks(120, VIDEO_CLOCK_RATE);
+/** A proved relation is lost when the clocks differ from it by more: the publisher has restarted a layer. */
+const MAX_EXACT_ERROR_TICKS = msToTicks(2000, VIDEO_CLOCK_RATE);
+
+/** By then the clocks are compared well: a publisher's encoders may start a second apart. */
+const CLOCKS_KNOWN_AFTER_TICKS = msToTicks(10_000, VIDEO_CLOCK_RATE);
 
 export class LayerTimes {
 	#offsetTicks: number | undefined;
-	/** The layer's own timestamp of its newest key frame. */
+	/** The layer's own timestamps of its first key frame and of its newest. */
+	#firstKeyFrameTicks: number | undefined;
 	#keyFrameTicks: number | undefined;
 	#isExact = false;
 	/** The newest picture: its own timestamp and the stream's. */
@@ -27,6 +33,12 @@ export class LayerTimes {
 		return this.#isExact;
 	}
 
+	/** Its times can be used: exact, or as exact as they become, because its key frames are none of the stream's. */
+	get isKnown(): boolean {
+		const sinceFirstTicks = (this.#keyFrameTicks ?? 0) - (this.#firstKeyFrameTicks ?? 0);
+		return this.#isExact || sinceFirstTicks >= CLOCKS_KNOWN_AFTER_TICKS;
+	}
+
 	/** The layer becomes the stream, with this relation. */
 	settle(offsetTicks: number): void {
 		this.#offsetTicks = offsetTicks;
@@ -35,7 +47,8 @@ export class LayerTimes {
 
 	/** What to add to the layer's timestamps. `estimateTicks`: the same by the layers' clocks. */
 	offsetTicks(estimateTicks: number): number {
-		if (this.#offsetTicks === undefined || Math.abs(this.#offsetTicks - estimateTicks) > MAX_ERROR_TICKS) {
+		const mostTicks = this.#isExact ? MAX_EXACT_ERROR_TICKS : MAX_ERROR_TICKS;
+		if (this.#offsetTicks === undefined || Math.abs(this.#offsetTicks - estimateTicks) > mostTicks) {
 			this.#offsetTicks = estimateTicks;
 			this.#isExact = false;
 		}
@@ -58,8 +71,13 @@ export class LayerTimes {
 
 	/** A key frame of the layer began. `streamTicks`: the stream's newest one, if any. */
 	keyFrame(ticks: number, estimateTicks: number, streamTicks: number | undefined): void {
+		if (!this.#isExact) {
+			// Clocks know each other better with time: a publisher's encoders do not start at once.
+			this.#offsetTicks = estimateTicks;
+		}
 		this.offsetTicks(estimateTicks);
 		this.#keyFrameTicks = ticks;
+		this.#firstKeyFrameTicks ??= ticks;
 		this.streamKeyFrame(streamTicks);
 	}
 

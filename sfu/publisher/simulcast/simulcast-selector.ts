@@ -6,6 +6,7 @@
  * The smaller layers come out too, each with its own numbers and the stream's timestamps. The one that becomes the
  * stream, because no larger one comes, still comes out as a layer.
  */
+import { msToTicks, VIDEO_CLOCK_RATE } from '../../../core/units.ts';
 import type { RtpHeader } from '../../../core/wire/rtp/rtp-packet.ts';
 import { SequenceSplicer } from '../../stage/layer/splice.ts';
 import { LayerTimes } from './layer-times.ts';
@@ -27,13 +28,18 @@ const CLOSE_WAIT_MS = 60;
 const MAX_HELD_PACKETS = 1100;
 /** After a change, times behind the newest picture advance at this fraction of their speed until they catch up. */
 const CATCH_UP_DIVISOR = 32;
+/** The last picture before a change is shown as long as the one before it, and no longer than this. */
+const MAX_STEP_TICKS = msToTicks(100, VIDEO_CLOCK_RATE);
 
 type SimulcastSelectorOptions = {
 	codec: 'h264' | 'vp8';
 	layerCount: number;
 	/** Called for each packet of the stream. Number and timestamp in the header are the stream's. */
 	forward: (packet: Buffer, header: RtpHeader) => void;
-	/** Called for each packet of a layer that is not the largest one. The timestamp in the header is the stream's. */
+	/**
+	 * Called for each packet of a layer that is not the largest one, once its times are known. The timestamp in the
+	 * header is the stream's.
+	 */
 	forwardLayer?: (index: number, packet: Buffer, header: RtpHeader) => void;
 	/** Asks the publisher for key frames of all layers. */
 	requestKeyFrame: () => void;
@@ -59,11 +65,13 @@ export class SimulcastSelector {
 	#isPictureClosed = true;
 	#fallCount = 0;
 	#fellAtMs = -Infinity;
-	// Timestamps out = in + offset, but never at or below the floor.
+	// Timestamps out = in + offset, but never below the floor.
 	#offsetTicks = 0;
 	#firstTicks = 0;
 	#floorTicks = -Infinity;
 	#highestTicks = -Infinity;
+	/** From the picture before the newest one. */
+	#stepTicks = 0;
 	/** Of the stream. */
 	#keyFrameTicks: number | undefined;
 
@@ -121,15 +129,16 @@ export class SimulcastSelector {
 		if (isKeyFrame && layer !== current) {
 			times.keyFrame(ticks, estimateTicks, this.#keyFrameTicks);
 		}
-		if (this.#options.forwardLayer !== undefined && this.#layers.some((other) => other.outranks(layer))) {
+		const isBelow = this.#layers.some((other) => other.outranks(layer));
+		if (this.#options.forwardLayer !== undefined && isBelow && times.isKnown) {
 			const timestampTicks = wrap(times.place(ticks, estimateTicks));
 			this.#options.forwardLayer(layer.index, packet, { ...header, timestampTicks });
 		}
 	}
 
 	/**
-	 * At the start any layer may be the wanted one; later only one is. The next smaller one is held as well, so that it can
-	 * replace the stream's without a wait for its key frame.
+	 * At the start any layer may be the wanted one; later only one is. The next smaller one is held as well, so that
+	 * it can replace the stream's without a wait for its key frame.
 	 */
 	#hold(layer: SimulcastLayer, packet: Buffer, header: RtpHeader, isKeyFrame: boolean, nowMs: number): void {
 		const mayBeNext = this.#current === undefined || this.#wanted(nowMs) === layer || this.#nextBelow(nowMs) === layer;
@@ -222,19 +231,18 @@ export class SimulcastSelector {
 			}
 		}
 		this.#times[to.index]!.settle(this.#offsetTicks);
-		this.#floorTicks = this.#highestTicks;
+		this.#floorTicks = this.#highestTicks + this.#stepTicks;
 		// No gap in the numbers, even if the old picture is not complete: a gap would damage the new key frame.
 		this.#splicer!.begin(first.sequenceNumber, false);
 		this.#current = to;
-		const held = this.#held.splice(0, this.#held.length, ...this.#layers.map(() => undefined));
+		this.#held[to.index] = undefined;
 		this.#options.changed(from, to);
 		for (const entry of packets) {
 			this.#forward(entry);
 		}
 		if (from === undefined) {
-			for (const [index, { packets: early } = { packets: [] }] of held.entries()) {
-				const layer = this.#layers[index]!;
-				early.filter(() => layer !== to).forEach((entry) => this.#forwardLayer(layer, entry));
+			for (const layer of this.#layers) {
+				this.#held[layer.index]?.packets.forEach((entry) => this.#forwardLayer(layer, entry));
 			}
 		}
 	}
@@ -258,9 +266,13 @@ export class SimulcastSelector {
 			this.#onStreamKeyFrame(ticks + this.#offsetTicks);
 		}
 		// Pictures not later than what was sent already keep their order without moving all that follows.
-		const earliest = this.#floorTicks + 1 + Math.floor((ticks - this.#firstTicks) / CATCH_UP_DIVISOR);
+		const earliest = this.#floorTicks + Math.floor((ticks - this.#firstTicks) / CATCH_UP_DIVISOR);
 		const out = Math.max(ticks + this.#offsetTicks, earliest);
-		this.#highestTicks = Math.max(this.#highestTicks, out);
+		const stepTicks = out - this.#highestTicks;
+		if (stepTicks > 0) {
+			this.#stepTicks = Math.min(stepTicks, MAX_STEP_TICKS);
+			this.#highestTicks = out;
+		}
 		this.#isPictureClosed = header.hasMarker;
 		header.sequenceNumber = sequenceNumber & 0xffff;
 		header.timestampTicks = wrap(out);
