@@ -66,10 +66,10 @@ describe('a publisher of simulcast', () => {
 		]);
 	});
 
-	it('gives layers with other key frames to WebRTC only', async () => {
+	it('gives layers with other key frames to WebRTC only, as soon as that is known', async () => {
 		const { bench, publisher } = await onAir({ layerKeyFramesLater: 5 });
 		await publisher.run(2000);
-		expect(bench.sink.calls).toEqual(['run 0 video0+audio0']);
+		expect(bench.sink.calls).toEqual([WITH_LAYERS, 'pause video9', 'pause video10']);
 		expect(rungs(bench)).toEqual(['360p30', '160p30']);
 		expect(bench.stage.rungs.filter((entry) => entry.startsWith('160p30')).length).toBeGreaterThan(50);
 	});

@@ -472,11 +472,12 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 	#restart(): void {
 		this.#runs.end();
 		this.#held = [];
+		const continuing = this.#video.continuingLayers(this.publisher.protocol);
 		this.#planner.restart();
 		this.#video.restart();
 		this.#audio.restart();
 		if (this.#isOnAir) {
-			this.#deps.outputs.beginStageRun(this.#video.layerNames);
+			this.#deps.outputs.beginStageRun(continuing);
 		}
 	}
 }

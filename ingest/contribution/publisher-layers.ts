@@ -1,6 +1,5 @@
 /** The smaller simulcast layers of one publisher: which of them can be rungs now, and what is known of each. */
 import type { AccessUnit } from '../../core/media/access-unit.ts';
-import type { TimelinePosition } from '../timing/contribution-timeline.ts';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { displaySize, isSameConfig, type VideoTrackConfig } from '../../core/media/codecs.ts';
 import { msToTicks, VIDEO_CLOCK_RATE } from '../../core/units.ts';
@@ -8,6 +7,7 @@ import { isLayerUsable, SOURCE_TRACKS } from '../media-plan/media-planner.ts';
 import type { LayerPicture } from '../media-plan/publisher-rungs.ts';
 import { StreamObserver } from '../media-plan/stream-observer.ts';
 import type { PublisherUnit } from '../publisher/publisher.ts';
+import type { TimelinePosition } from '../timing/contribution-timeline.ts';
 
 /** Before, the rate of a layer is not known. */
 const LEAST_PICTURES = 10;
@@ -15,7 +15,10 @@ const LEAST_PICTURES = 10;
 const MAX_SILENCE_MS = 3000;
 /** Key frames of a layer and the source that are no further apart are one picture. */
 const SAME_PICTURE_TICKS = msToTicks(8, VIDEO_CLOCK_RATE);
-/** Key frames of the source in a row that a layer may lack: one may be lost on the way. */
+/**
+ * Key frames of the source in a row that a layer may lack: one may be lost on the way. A new layer counts as aligned,
+ * because encoders make their key frames at once, and another run would begin a GOP later.
+ */
 const MAX_MISSED_KEY_FRAMES = 1;
 
 type Layer = {
@@ -24,7 +27,7 @@ type Layer = {
 	lastAtMs: number;
 	/** Of the newest two, on the timeline. */
 	keyFrameTicks: readonly number[];
-	hasMet: boolean;
+	/** Key frames of the source in a row at which it had none. */
 	missedCount: number;
 };
 
@@ -49,7 +52,6 @@ export class PublisherLayers {
 				observer,
 				lastAtMs: this.#deps.clock.monotonicMs(),
 				keyFrameTicks: [],
-				hasMet: false,
 				missedCount: 0,
 			});
 		}
@@ -98,16 +100,15 @@ export class PublisherLayers {
 			const isLive = nowMs - lastAtMs <= MAX_SILENCE_MS;
 			return isLive && observer.health.videoUnitCount >= LEAST_PICTURES && isLayerUsable(observer.facts);
 		});
-		return usable.map(([layer, { config, observer, hasMet, missedCount }]): LayerPicture => {
+		return usable.map(([layer, { config, observer, missedCount }]): LayerPicture => {
 			const { frameRate, videoBitrateBps: bitrateBps } = observer.health;
-			const isAligned = hasMet && missedCount <= MAX_MISSED_KEY_FRAMES;
+			const isAligned = missedCount <= MAX_MISSED_KEY_FRAMES;
 			return { layer, ...displaySize(config), frameRate, bitrateBps, isAligned };
 		});
 	}
 
 	#meet(entry: Layer): void {
 		if (this.#sourceTicks !== undefined && hasKeyFrameAt(entry, this.#sourceTicks)) {
-			entry.hasMet = true;
 			entry.missedCount = 0;
 		}
 	}

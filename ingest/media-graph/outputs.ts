@@ -5,7 +5,7 @@ import type { TrackKind } from '../../core/media/access-unit.ts';
 import type { VideoTrackConfig } from '../../core/media/codecs.ts';
 import type { TrackSink } from '../../core/media/track-sink.ts';
 import type { TranscoderFactory } from '../../core/media/transcoder.ts';
-import type { RungName } from '../../core/protocol/ladder-choice.ts';
+import type { RungName, ShownRung } from '../../core/protocol/ladder-choice.ts';
 import type { EncoderInUse, EncoderState } from '../../core/protocol/api/channel-description.ts';
 import type { Stage } from '../../sfu/stage/stage.ts';
 import type { RunSwitch } from './run-switch.ts';
@@ -14,8 +14,8 @@ import type { RunSwitch } from './run-switch.ts';
 export type BroadcastOutputs = {
 	/** The stage, which is replaced when its worker dies; undefined meanwhile. */
 	stage(): Stage | undefined;
-	/** From here on another contribution, or another encoder, feeds the stage. `kept`: rungs that just continue. */
-	beginStageRun(kept?: readonly RungName[]): void;
+	/** From here on another contribution, or another encoder, feeds the stage. `kept`: layers that just continue. */
+	beginStageRun(kept?: readonly ShownRung[]): void;
 	packager: TrackSink;
 	/** The next run number of the broadcast. */
 	nextRun(): number;

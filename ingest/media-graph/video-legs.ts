@@ -4,7 +4,7 @@ import { displaySize, type TrackConfig, type VideoTrackConfig } from '../../core
 import { splitLengthPrefixed } from '../../core/media/h264.ts';
 import type { VideoRung } from '../../core/media/rung.ts';
 import type { MediaTranscoder, VideoEncoderOutput } from '../../core/media/transcoder.ts';
-import { RUNG_NAMES, type RungName } from '../../core/protocol/ladder-choice.ts';
+import { RUNG_NAMES, type RungName, type ShownRung } from '../../core/protocol/ladder-choice.ts';
 import { packetizeH264 } from '../../sfu/rtp/h264-packetizer.ts';
 import type { OwnPicture } from '../../sfu/stage/layer/live-layer.ts';
 import type { Stage } from '../../sfu/stage/stage.ts';
@@ -76,9 +76,13 @@ export class VideoLegs {
 		return { state, inUse: this.#deps.transcoders.encoder, lagMs: statistics.lagMs, begunRungs };
 	}
 
-	/** Names of the rungs that the publisher sends. */
-	get layerNames(): readonly RungName[] {
-		return this.#layers.flatMap(({ rung }) => (rung?.kind === 'video' ? [rung.name] : []));
+	/**
+	 * Layers of the stage that just continue when the source's configuration changes: rungs that the publisher sends, and
+	 * the source where its packets go out as they come. The changed key frame has gone out already.
+	 */
+	continuingLayers(protocol: PublishProtocol): readonly ShownRung[] {
+		const rungs = this.#layers.flatMap(({ rung }) => (rung?.kind === 'video' ? [rung.name] : []));
+		return protocol === 'whip' && this.#switch.isShowingSource ? [...rungs, 'source'] : rungs;
 	}
 
 	/** True when the publisher's RTP of a picture at this timeline position goes to the stage unchanged. */

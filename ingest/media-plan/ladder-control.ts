@@ -45,8 +45,8 @@ export class LadderControl {
 	}
 
 	/**
-	 * The rungs for this picture now. The same rungs again unless its size, its rate, its layers, the room or the load has
-	 * changed. `layers`: what the publisher sends besides.
+	 * The rungs for this picture now. The same rungs again unless its size, its rate, its layers, the room or the load
+	 * has changed. `layers`: what the publisher sends besides.
 	 */
 	plan(source: SourcePicture, layers: readonly LayerPicture[] = []): LadderPlan {
 		const nowMs = this.#deps.clock.monotonicMs();

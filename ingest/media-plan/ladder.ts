@@ -129,8 +129,8 @@ export function withoutRungs(plan: LadderPlan): LadderPlan {
 }
 
 /**
- * Why a ladder has so many rungs, in sentences for the streamer. They have no measured figures, so they stay. `own`: the
- * rungs that the publisher sends.
+ * Why a ladder has so many rungs, in sentences for the streamer. They have no measured figures, so they stay. `own`:
+ * the rungs that the publisher sends.
  */
 export function explainLadder(
 	{ rungs, leftOut }: RungSelection,

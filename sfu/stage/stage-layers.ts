@@ -146,9 +146,11 @@ export class StageLayers extends TypedEmitter<StageLayersEvents> {
 		this.#takeOff([this.#rungs.get(name)]);
 	}
 
-	/** Another publisher feeds from now on. `kept`: rungs that it does not feed, or that just continue. */
-	beginRun(kept: readonly RungName[] = []): void {
-		this.source.beginRun();
+	/** Another publisher feeds from now on. `kept`: layers that it does not feed, or that just continue. */
+	beginRun(kept: readonly ShownRung[] = []): void {
+		if (!kept.includes('source')) {
+			this.source.beginRun();
+		}
 		for (const [name, { layer }] of this.#rungs) {
 			if (!kept.includes(name)) {
 				layer.beginRun();
