@@ -13,6 +13,11 @@ export type VideoRung = {
 	frameRate: number;
 	/** Ceiling; simple pictures need less. */
 	maxBitrateBps: number;
+	/**
+	 * The publisher's simulcast layer that it is, by its place in the offer, and whether its key frames are the source's.
+	 * Absent: an encoder makes it.
+	 */
+	layer?: { number: number; isAligned: boolean };
 };
 
 /** The sound for lines that carry only the lowest rungs. */

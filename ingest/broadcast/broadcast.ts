@@ -144,8 +144,8 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		});
 		this.#outputs = {
 			stage: () => this.#router?.stage,
-			beginStageRun: () => {
-				this.#router?.stage.video.layers.beginRun();
+			beginStageRun: (kept) => {
+				this.#router?.stage.video.layers.beginRun(kept);
 				this.#router?.stage.audio.beginRun();
 			},
 			packager: deps.packager,

@@ -2,11 +2,9 @@
  * One publisher's stream on its way into a broadcast: placed on the timeline, planned, and routed to the stage and the
  * packager. Where the plan requires it, the route leads through encoders. Long because it owns every part of that way.
  */
-import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
-import type { Logger } from '../../core/logger.ts';
 import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
-import { displaySize, isSameConfig, type AudioCodec, type TrackConfig } from '../../core/media/codecs.ts';
+import { isSameConfig, type AudioCodec, type TrackConfig, type VideoTrackConfig } from '../../core/media/codecs.ts';
 import { opusDurationTicks } from '../../core/media/opus.ts';
 import type { TranscoderFactory } from '../../core/media/transcoder.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
@@ -16,18 +14,16 @@ import { PaceCorrection } from '../timing/pace-correction.ts';
 import { AudioLegs } from '../media-graph/audio-legs.ts';
 import type { BroadcastOutputs, LegEncoderState, PictureEncoder } from '../media-graph/outputs.ts';
 import { ContributionTimeline } from '../timing/contribution-timeline.ts';
-import { EncoderAdmission } from '../media-plan/encoder-admission.ts';
-import { LadderControl } from '../media-plan/ladder-control.ts';
-import type { LadderPlan, LadderSetting } from '../media-plan/ladder.ts';
-import { isSamePlan, originOf, SOURCE_TRACKS, type MediaPlan, type StreamFacts } from '../media-plan/media-planner.ts';
+import { isSamePlan, layerTracks, originOf, SOURCE_TRACKS, type MediaPlan } from '../media-plan/media-planner.ts';
 import { OffAirBuffer, type PublisherMedia } from './off-air-buffer.ts';
 import { knowsGop, knowsTracks, mayLackPicture, usualSilenceMs } from './patience.ts';
+import { PlanMaker, type PlanMakerDependencies } from './plan-maker.ts';
 import { ProblemWatch } from './problem-watch.ts';
+import { PublisherLayers } from './publisher-layers.ts';
 import type { Publisher, PublisherEndReason, PublisherRtpPacket, PublisherUnit } from '../publisher/publisher.ts';
 import { RunSwitch } from '../media-graph/run-switch.ts';
 import { VideoLegs } from '../media-graph/video-legs.ts';
 import { StreamObserver } from '../media-plan/stream-observer.ts';
-import type { EncoderGrants } from '../media-plan/work-budget.ts';
 
 type ContributionEvents = {
 	/** Its first key frame (or first sound, without a picture) is here: it can replace the previous one. Once. */
@@ -48,9 +44,10 @@ const DECIDE_INTERVAL_MS = 100;
 /** Units held until there is a plan: the longest awaited GOP, at 120 pictures and 100 audio frames a second. */
 const MAX_HELD_UNITS = 800;
 
-type ContributionDependencies = {
-	clock: Clock;
-	logger: Logger;
+/** `layer`: of a simulcast layer below the picture. */
+type HeldUnit = { unit: AccessUnit; layer?: number };
+
+type ContributionDependencies = Omit<PlanMakerDependencies, 'observer' | 'layers'> & {
 	transcoders: TranscoderFactory;
 	outputs: BroadcastOutputs;
 	broadcastEpochMs: number;
@@ -58,10 +55,6 @@ type ContributionDependencies = {
 	notBeforeMs: () => number;
 	/** False for a broadcast that already plays: it does not wait for the length of the first GOP. */
 	waitsForGop: boolean;
-	/** Whether a picture may be re-encoded. */
-	encoderGrants: EncoderGrants;
-	/** Which rungs the channel may have. */
-	ladderSetting: () => LadderSetting;
 };
 
 /** Owns a publisher, from acceptance to its end. */
@@ -77,16 +70,14 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 	readonly #runs: RunSwitch;
 	readonly #video: VideoLegs;
 	readonly #audio: AudioLegs;
-	readonly #admission: EncoderAdmission;
-	readonly #ladder: LadderControl;
+	readonly #planner: PlanMaker;
 	#plan: MediaPlan | undefined;
-	/** Chosen since the last interval. */
-	#rungs: LadderPlan | undefined;
 	#isReady = false;
 	/** False until the previous contribution has ended: until then only the newest GOP is kept, unchanged. */
 	#isOnAir = false;
 	readonly #offAir = new OffAirBuffer();
-	#held: AccessUnit[] = [];
+	readonly #layers: PublisherLayers;
+	#held: HeldUnit[] = [];
 	#isInterrupted = false;
 	#firstMediaAtMs: number | undefined;
 	#lastMediaAtMs: number;
@@ -107,15 +98,15 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 			onBegin: (run) => this.#reportRun(run),
 			onOpen: () => this.emit('media'),
 		});
-		const legDeps = { ...deps, runs: this.#runs, onMedia: () => this.emit('media') };
+		this.#layers = new PublisherLayers(deps);
+		const layerConfig = (layer: number): VideoTrackConfig | undefined => this.#layers.config(layer);
+		const legDeps = { ...deps, runs: this.#runs, onMedia: () => this.emit('media'), layerConfig };
 		this.#video = new VideoLegs(legDeps);
 		this.#audio = new AudioLegs(legDeps);
-		this.#admission = new EncoderAdmission(deps);
-		this.#ladder = new LadderControl(deps, deps.ladderSetting);
+		this.#planner = new PlanMaker({ ...deps, observer: this.observer, layers: this.#layers });
 		this.#listen();
 		this.#scope.every(deps.clock, DECIDE_INTERVAL_MS, () => {
-			this.#ladder.observe(this.#video.pictureEncoder?.lagMs);
-			this.#rungs = undefined;
+			this.#planner.observe(this.#video.pictureEncoder?.lagMs);
 			this.#decide();
 			this.problemWatch.observeLadder(this.#plan?.ladder);
 		});
@@ -126,8 +117,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 			this.#offAir.drain();
 			// Before the encoders have ended: the next publisher after one that unpublished must see an ended broadcast.
 			this.emit('closed', reason);
-			this.#admission.release();
-			this.#ladder.release();
+			this.#planner.release();
 			await Promise.all([this.#video.close(), this.#audio.close(), publisher.close(reason)]);
 		});
 	}
@@ -196,6 +186,8 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		const { signal } = this.#scope;
 		publisher.on('trackConfigured', (config) => this.#onConfigured(config), { signal });
 		publisher.on('unit', (unit) => this.#receive({ unit }), { signal });
+		publisher.on('layerConfigured', (layer, config) => this.#onLayerConfigured(layer, config), { signal });
+		publisher.on('layerUnit', (layer, unit) => this.#onLayerUnit(layer, unit), { signal });
 		publisher.on('rtpPacket', (packet) => this.#receive({ packet }), { signal });
 		publisher.on(
 			'senderReport',
@@ -234,6 +226,31 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		}
 	}
 
+	#onLayerConfigured(layer: number, config: VideoTrackConfig): void {
+		const isOther = this.#layers.configure(layer, config);
+		const track =
+			this.#plan && layerTracks(this.#plan).find(({ rung }) => rung?.kind === 'video' && rung.layer?.number === layer);
+		if (isOther && track !== undefined && this.#runs.has(track.id)) {
+			this.#beginRunAtKeyFrame([track.id]);
+		}
+	}
+
+	/** While another publisher is on air, nothing of a layer is kept: it begins with its next key frame. */
+	#onLayerUnit(layer: number, unit: PublisherUnit): void {
+		const rtpTicks = this.#isOnAir ? this.#times.checkLayer(unit.rtpTicks!) : undefined;
+		const position = rtpTicks === undefined ? undefined : this.#timeline.placeLayer(rtpTicks);
+		if (position === undefined || position.decodeTimeTicks < 0) {
+			return;
+		}
+		const layerUnit = this.#layers.observe(layer, unit, position);
+		this.#video.feedLayerToStage(layer, layerUnit);
+		if (this.#runs.hasRun) {
+			this.#video.feedLayerToPackager(layer, layerUnit);
+		} else {
+			this.#hold({ unit: layerUnit, layer });
+		}
+	}
+
 	#receive(media: PublisherMedia): void {
 		this.#lastMediaAtMs = this.#deps.clock.monotonicMs();
 		this.#firstMediaAtMs ??= this.#lastMediaAtMs;
@@ -266,10 +283,15 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		}
 		// Before the unit goes anywhere, so that an encoder that it needs begins with all its outputs.
 		if (unit.kind === 'video') {
+			if (unit.isKeyFrame) {
+				this.#layers.observeSourceKeyFrame(accessUnit.presentationTimeTicks);
+			}
 			this.#decide();
 		}
 		if (!this.#runs.hasRun) {
-			this.#hold(accessUnit);
+			// The WebRTC leg does not wait for the plan: H.264 without B-frames goes out from its first key frame on.
+			this.#feedStage(accessUnit);
+			this.#hold({ unit: accessUnit });
 		} else {
 			this.#feedStage(accessUnit, this.#plan!);
 			this.#feedPackager(accessUnit, this.#plan!);
@@ -336,10 +358,8 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		}
 	}
 
-	// The WebRTC leg does not wait for the plan: H.264 without B-frames goes out from its first key frame on.
-	#hold(unit: AccessUnit): void {
-		this.#feedStage(unit);
-		this.#held.push(unit);
+	#hold(held: HeldUnit): void {
+		this.#held.push(held);
 		if (this.#held.length > MAX_HELD_UNITS) {
 			this.#held.shift();
 		}
@@ -349,7 +369,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		if (unit.kind === 'audio') {
 			this.#audio.feedStage(unit, this.observer.audio!);
 		} else {
-			this.#video.feedStage(unit, plan ?? this.#planNow(), this.observer.video!, this.publisher.protocol);
+			this.#video.feedStage(unit, plan ?? this.#planner.plan(), this.observer.video!, this.publisher.protocol);
 		}
 	}
 
@@ -382,7 +402,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		if (!this.#runs.hasRun && !this.#knowsEnough()) {
 			return;
 		}
-		const plan = this.#planNow(true);
+		const plan = this.#planner.plan(true);
 		if (this.#runs.hasRun && this.#plan !== undefined && isSamePlan(plan, this.#plan)) {
 			// The ways are the same; the reasons may be others.
 			this.#plan = plan;
@@ -404,23 +424,8 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		}
 	}
 
-	/** `hasLadder`: enough is known of the picture to choose its rungs. */
-	#planNow(hasLadder = false): MediaPlan {
-		const { video } = this.observer;
-		if (video === undefined) {
-			return this.#admission.plan(this.#facts, undefined);
-		}
-		if (hasLadder && this.#rungs === undefined) {
-			const { frameRate, videoBitrateBps: bitrateBps } = this.observer.health;
-			this.#rungs = this.#ladder.plan({ ...displaySize(video), frameRate, bitrateBps });
-		}
-		// An encoder's cost follows what arrives: times that run too fast do not lower it.
-		const frameRate = (): number => Math.max(this.observer.health.frameRate, this.observer.arrivalFrameRate);
-		return this.#admission.plan(this.#facts, { ...video, frameRate }, hasLadder ? this.#rungs : undefined);
-	}
-
 	#knowsEnough(): boolean {
-		const facts = this.#facts;
+		const facts = this.#planner.facts;
 		const { clock, waitsForGop } = this.#deps;
 		return (
 			knowsTracks(this.publisher.announcedKinds, this.#elapsedMs(), facts) &&
@@ -438,14 +443,8 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		this.#deps.logger.info({ run, legs }, 'run begins');
 	}
 
-	/** Facts of the tracks that can be shown. */
-	get #facts(): StreamFacts {
-		const { facts, hasPicture } = this.observer;
-		return hasPicture ? facts : { ...facts, video: undefined };
-	}
-
 	#configureRun(plan: MediaPlan): void {
-		const facts = this.#facts;
+		const facts = this.#planner.facts;
 		const { audio, video, health } = this.observer;
 		if (facts.audio !== undefined) {
 			this.#audio.beginRun(plan, audio!);
@@ -465,10 +464,14 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 	#beginRun(plan: MediaPlan): void {
 		this.#runs.begin(plan.tracks);
 		this.#configureRun(plan);
-		for (const unit of this.#held.splice(0)) {
-			const timelineMs = ticksToMs(unit.presentationTimeTicks, unit.clockRate);
-			const captureTimeMs = this.#timeline.captureTimeMs(unit.kind, timelineMs);
-			this.#feedPackager({ ...unit, captureTimeMs }, plan);
+		for (const { unit: held, layer } of this.#held.splice(0)) {
+			const timelineMs = ticksToMs(held.presentationTimeTicks, held.clockRate);
+			const unit = { ...held, captureTimeMs: this.#timeline.captureTimeMs(held.kind, timelineMs) };
+			if (layer === undefined) {
+				this.#feedPackager(unit, plan);
+			} else {
+				this.#video.feedLayerToPackager(layer, unit);
+			}
 		}
 	}
 
@@ -476,11 +479,12 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 	#restart(): void {
 		this.#runs.end();
 		this.#held = [];
-		this.#rungs = undefined;
+		const continuing = this.#video.continuingLayers(this.publisher.protocol);
+		this.#planner.restart();
 		this.#video.restart();
 		this.#audio.restart();
 		if (this.#isOnAir) {
-			this.#deps.outputs.beginStageRun();
+			this.#deps.outputs.beginStageRun(continuing);
 		}
 	}
 }

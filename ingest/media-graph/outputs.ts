@@ -2,9 +2,10 @@
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { TrackKind } from '../../core/media/access-unit.ts';
+import type { VideoTrackConfig } from '../../core/media/codecs.ts';
 import type { TrackSink } from '../../core/media/track-sink.ts';
 import type { TranscoderFactory } from '../../core/media/transcoder.ts';
-import type { RungName } from '../../core/protocol/ladder-choice.ts';
+import type { RungName, ShownRung } from '../../core/protocol/ladder-choice.ts';
 import type { EncoderInUse, EncoderState } from '../../core/protocol/api/channel-description.ts';
 import type { Stage } from '../../sfu/stage/stage.ts';
 import type { RunSwitch } from './run-switch.ts';
@@ -13,8 +14,8 @@ import type { RunSwitch } from './run-switch.ts';
 export type BroadcastOutputs = {
 	/** The stage, which is replaced when its worker dies; undefined meanwhile. */
 	stage(): Stage | undefined;
-	/** From here on another contribution, or another encoder, feeds the stage. */
-	beginStageRun(): void;
+	/** From here on another contribution, or another encoder, feeds the stage. `kept`: layers that just continue. */
+	beginStageRun(kept?: readonly ShownRung[]): void;
 	packager: TrackSink;
 	/** The next run number of the broadcast. */
 	nextRun(): number;
@@ -41,5 +42,7 @@ export type LegDependencies = {
 	transcoders: TranscoderFactory;
 	outputs: BroadcastOutputs;
 	runs: Pick<RunSwitch, 'configure' | 'pause' | 'write'>;
+	/** Of a simulcast layer that the publisher sends below its picture. */
+	layerConfig(layer: number): VideoTrackConfig | undefined;
 	onMedia(): void;
 };

@@ -2,12 +2,13 @@
 import type { AccessUnit, Track, TrackId } from '../../core/media/access-unit.ts';
 import { displaySize, type TrackConfig, type VideoTrackConfig } from '../../core/media/codecs.ts';
 import { splitLengthPrefixed } from '../../core/media/h264.ts';
+import type { VideoRung } from '../../core/media/rung.ts';
 import type { MediaTranscoder, VideoEncoderOutput } from '../../core/media/transcoder.ts';
-import { RUNG_NAMES, type RungName } from '../../core/protocol/ladder-choice.ts';
+import { RUNG_NAMES, type RungName, type ShownRung } from '../../core/protocol/ladder-choice.ts';
 import { packetizeH264 } from '../../sfu/rtp/h264-packetizer.ts';
 import type { OwnPicture } from '../../sfu/stage/layer/live-layer.ts';
 import type { Stage } from '../../sfu/stage/stage.ts';
-import { encodedPictures, originOf, SOURCE_TRACKS, type MediaPlan } from '../media-plan/media-planner.ts';
+import { encodedPictures, layerTracks, originOf, SOURCE_TRACKS, type MediaPlan } from '../media-plan/media-planner.ts';
 import type { StreamHealth } from '../media-plan/stream-observer.ts';
 import type { PublishProtocol } from '../publisher/publisher.ts';
 import { EncoderNode } from './encoder-node.ts';
@@ -33,6 +34,10 @@ export class VideoLegs {
 	#plan: MediaPlan | undefined;
 	/** What the encoder puts out, or will from the next key frame on. */
 	#encoded: readonly Track[] = [];
+	/** Rungs that the publisher sends. */
+	#layers: readonly Track[] = [];
+	/** Those of them whose pictures go to the stage, from a key frame on. */
+	readonly #shownLayers = new Set<TrackId>();
 	#gop: AccessUnit[] = [];
 	/** Pictures a second of the source; 0 while unknown. */
 	#frameRate = 0;
@@ -71,6 +76,15 @@ export class VideoLegs {
 		return { state, inUse: this.#deps.transcoders.encoder, lagMs: statistics.lagMs, begunRungs };
 	}
 
+	/**
+	 * Layers of the stage that just continue when the source's configuration changes: rungs that the publisher sends, and
+	 * the source where its packets go out as they come. The changed key frame has gone out already.
+	 */
+	continuingLayers(protocol: PublishProtocol): readonly ShownRung[] {
+		const rungs = this.#layers.flatMap(({ rung }) => (rung?.kind === 'video' ? [rung.name] : []));
+		return protocol === 'whip' && this.#switch.isShowingSource ? [...rungs, 'source'] : rungs;
+	}
+
 	/** True when the publisher's RTP of a picture at this timeline position goes to the stage unchanged. */
 	passesRtpThrough(timelineTicks: number): boolean {
 		const passes = this.#plan === undefined || this.#originOf('stage') === 'source';
@@ -106,9 +120,11 @@ export class VideoLegs {
 
 	/** A run begins, now or soon; or the plan has changed: the packager's tracks are the source's and the encoder's. */
 	beginRun(plan: MediaPlan, config: VideoTrackConfig, health: StreamHealth): void {
+		const before = this.#plan;
 		this.#plan = plan;
 		this.#frameRate = Math.round(health.frameRate);
 		this.#followPlan(config, health);
+		this.#followLayers(plan, before);
 		this.#hasRun = true;
 		if (this.#originOf('packager') === 'source') {
 			this.#deps.runs.configure(SOURCE_PICTURE, config);
@@ -118,6 +134,33 @@ export class VideoLegs {
 			if (known !== undefined) {
 				this.#onConfigured(known, id);
 			}
+		}
+	}
+
+	/** A picture of a layer that the publisher sends → stage. */
+	feedLayerToStage(layer: number, unit: AccessUnit): void {
+		const track = this.#layerTrack(layer);
+		const config = this.#deps.layerConfig(layer);
+		if (
+			track?.rung?.kind !== 'video' ||
+			config === undefined ||
+			originOf(this.#plan!, track.id, 'stage') !== 'source'
+		) {
+			return;
+		}
+		if (unit.isKeyFrame) {
+			this.#shownLayers.add(track.id);
+		}
+		if (this.#shownLayers.has(track.id)) {
+			this.#writeRung(track.rung, unit, config);
+		}
+	}
+
+	/** The same → packager. */
+	feedLayerToPackager(layer: number, unit: AccessUnit): void {
+		const track = this.#layerTrack(layer);
+		if (track !== undefined && originOf(this.#plan!, track.id, 'packager') === 'source') {
+			this.#deps.runs.write({ ...unit, trackId: track.id });
 		}
 	}
 
@@ -157,6 +200,32 @@ export class VideoLegs {
 		}
 		if (this.#gop.length < MAX_GOP_UNITS) {
 			this.#gop.push(unit);
+		}
+	}
+
+	#layerTrack(layer: number): Track | undefined {
+		return this.#layers.find(({ rung }) => rung?.kind === 'video' && rung.layer?.number === layer);
+	}
+
+	/** Rungs that the publisher sends begin with their next key frame; those that it does not send any more end. */
+	#followLayers(plan: MediaPlan, before: MediaPlan | undefined): void {
+		const wanted = layerTracks(plan);
+		const goes = (of: MediaPlan | undefined, id: TrackId, to: 'stage' | 'packager'): boolean =>
+			of !== undefined && originOf(of, id, to) !== undefined;
+		for (const track of this.#layers) {
+			if (goes(before, track.id, 'packager') && !goes(plan, track.id, 'packager')) {
+				this.#deps.runs.pause(track);
+			}
+			if (!goes(plan, track.id, 'stage') && track.rung?.kind === 'video' && this.#shownLayers.delete(track.id)) {
+				this.#deps.outputs.stage()?.video.layers.endRung(track.rung.name);
+			}
+		}
+		this.#layers = wanted;
+		for (const track of wanted) {
+			const config = track.rung?.kind === 'video' ? this.#deps.layerConfig(track.rung.layer!.number) : undefined;
+			if (config !== undefined && goes(plan, track.id, 'packager')) {
+				this.#deps.runs.configure(track, config);
+			}
 		}
 	}
 
@@ -249,19 +318,23 @@ export class VideoLegs {
 	#showRung(unit: AccessUnit): void {
 		const rung = this.#encoded.find(({ id }) => id === unit.trackId)?.rung;
 		const config = this.#encoder.config(unit.trackId);
-		const layers = this.#deps.outputs.stage()?.video.layers;
-		if (layers === undefined || rung?.kind !== 'video' || config?.kind !== 'video') {
-			return;
+		if (rung?.kind === 'video' && config?.kind === 'video') {
+			this.#writeRung(rung, unit, config);
 		}
-		const { name, heightPixels, frameRate, maxBitrateBps } = rung;
+	}
+
+	#writeRung(rung: VideoRung, unit: AccessUnit, config: VideoTrackConfig): void {
+		const layers = this.#deps.outputs.stage()?.video.layers;
+		const { name, heightPixels, frameRate, maxBitrateBps, layer } = rung;
 		if (unit.isKeyFrame) {
-			layers.describe(name, {
+			layers?.describe(name, {
 				heightPixels,
 				frameRate: Math.min(frameRate, this.#frameRate || frameRate),
 				maxBitrateBps,
+				isFromPublisher: layer !== undefined,
 			});
 		}
-		layers.writeRung(name, stagePicture(unit, config));
+		layers?.writeRung(name, stagePicture(unit, config));
 	}
 
 	#showEncoded(unit: AccessUnit): void {

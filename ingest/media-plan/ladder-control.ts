@@ -1,10 +1,13 @@
 /** The ladder of one contribution: planned once for its picture, and limited by room and load from then on. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { Logger } from '../../core/logger.ts';
+import type { VideoRung } from '../../core/media/rung.ts';
 import {
+	besidePublisher,
 	explainLadder,
 	ladderPixelsPerSecond,
 	limitLadder,
+	withPublisher,
 	worthyRungs,
 	type LadderPlan,
 	type LadderSetting,
@@ -12,6 +15,7 @@ import {
 	type SourcePicture,
 } from './ladder.ts';
 import { LadderLoad } from './ladder-load.ts';
+import { publisherRungs, type LayerPicture } from './publisher-rungs.ts';
 import type { EncoderGrants, LadderLease } from './work-budget.ts';
 
 /** After a change, rungs for the same picture are added this much later at the earliest: each starts an encoder. */
@@ -29,6 +33,7 @@ export class LadderControl {
 	/** What the source is worth, and for which source and choice that holds. */
 	#worthy: RungSelection | undefined;
 	#worthyFor = '';
+	/** Without the publisher's rungs. */
 	#plan: LadderPlan | undefined;
 	#changedAtMs = -Infinity;
 
@@ -40,20 +45,22 @@ export class LadderControl {
 	}
 
 	/**
-	 * The rungs for this picture now. The same rungs again unless its size, its rate, the room or the load has changed.
+	 * The rungs for this picture now. The same rungs again unless its size, its rate, its layers, the room or the load
+	 * has changed. `layers`: what the publisher sends besides.
 	 */
-	plan(source: SourcePicture): LadderPlan {
+	plan(source: SourcePicture, layers: readonly LayerPicture[] = []): LadderPlan {
 		const nowMs = this.#deps.clock.monotonicMs();
-		const worthy = this.#worthyRungs(source);
+		const own = publisherRungs(source, layers);
+		const worthy = besidePublisher(this.#worthyRungs(source), own);
 		const { highestCount } = this.#load;
 		const fits = (pixels: number): boolean => this.#lease.fits(pixels);
 		const next = limitLadder(worthy, source, { fits, highestCount });
 		const present = this.#plan;
 		const isMore = present !== undefined && next.rungs.length > present.rungs.length;
 		if (present === undefined || !isMore || nowMs - this.#changedAtMs >= GROW_AFTER_MS) {
-			this.#apply(next, source, nowMs);
+			this.#apply(next, source, own, nowMs);
 		}
-		return this.#plan!;
+		return withPublisher(this.#plan!, own);
 	}
 
 	/** `lagMs`: how far the encoder is behind its input; undefined without one. */
@@ -85,11 +92,11 @@ export class LadderControl {
 		return this.#worthy;
 	}
 
-	#apply(next: RungSelection, source: SourcePicture, nowMs: number): void {
-		const names = (plan: RungSelection | undefined): string | undefined =>
+	#apply(next: RungSelection, source: SourcePicture, own: readonly VideoRung[], nowMs: number): void {
+		const names = (plan: Pick<RungSelection, 'rungs'> | undefined): string | undefined =>
 			plan?.rungs.map(({ name }) => name).join(' ');
 		const setting = this.#setting();
-		const reason = explainLadder(next, setting, this.#lease.limit);
+		const reason = explainLadder(next, setting, this.#lease.limit, own);
 		const hasOtherRungs = names(next) !== names(this.#plan);
 		if (hasOtherRungs) {
 			this.#changedAtMs = nowMs;
@@ -97,7 +104,11 @@ export class LadderControl {
 		}
 		if (hasOtherRungs || reason !== this.#plan?.reason) {
 			const { leftOut } = next;
-			this.#deps.logger.info({ ...setting, rungs: names(next), reason, leftOut }, 'the ladder of rungs has changed');
+			const fromPublisher = names({ rungs: own });
+			this.#deps.logger.info(
+				{ ...setting, rungs: names(next), fromPublisher, reason, leftOut },
+				'the ladder of rungs has changed',
+			);
 		}
 		this.#plan = { ...next, reason };
 	}

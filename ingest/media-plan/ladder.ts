@@ -14,7 +14,9 @@ export type SourcePicture = {
 };
 
 /** The whole ladder: the shorter side, pictures a second at most, and a ceiling of the bit rate, each. */
-const STEPS: Readonly<Record<RungName, { shortSidePixels: number; frameRate: number; maxBitrateBps: number }>> = {
+export const RUNG_STEPS: Readonly<
+	Record<RungName, { shortSidePixels: number; frameRate: number; maxBitrateBps: number }>
+> = {
 	'1080p60': { shortSidePixels: 1080, frameRate: 60, maxBitrateBps: 6_000_000 },
 	'720p60': { shortSidePixels: 720, frameRate: 60, maxBitrateBps: 4_500_000 },
 	'480p30': { shortSidePixels: 480, frameRate: 30, maxBitrateBps: 1_500_000 },
@@ -35,10 +37,10 @@ const ASSUMED = { frameRate: 30, bitsPerPixel: 0.09 } as const;
 const DECODE_SHARE = 0.1;
 
 /**
- * `size`: the source is no larger. `bits`: too close to the next better rung. `load`: the encoder falls behind. `room`:
- * the limit of the server's encoders.
+ * `size`: the source is no larger. `bits`: too close to the next better rung. `publisher`: a layer of its simulcast.
+ * `load`: the encoder falls behind. `room`: the limit of the server's encoders.
  */
-type LeftOutCause = 'size' | 'bits' | 'load' | 'room';
+type LeftOutCause = 'size' | 'bits' | 'publisher' | 'load' | 'room';
 
 /** A rung that was considered and is not sent, with the reason for the streamer. */
 type LeftOutRung = { name: RungName; cause: LeftOutCause; reason: string };
@@ -65,6 +67,7 @@ export type EncoderLimit = { pixelsPerSecond: number; coreCount: number | undefi
 const LEFT_OUT_REASONS: Readonly<Record<LeftOutCause, string>> = {
 	size: 'The source is no larger.',
 	bits: 'It would save too few bits against the next better picture.',
+	publisher: 'The publisher sends it.',
 	load: 'The encoder fell behind, so it makes fewer pictures for now.',
 	room: 'The server has no room for it beside what it encodes already.',
 };
@@ -93,28 +96,55 @@ export function limitLadder(
 	return { rungs, leftOut };
 }
 
-/** A ladder without rungs, because there is no room to re-encode the source's own picture. */
+/** The rungs that are left for an encoder beside those of the publisher. */
+export function besidePublisher(worthy: RungSelection, own: readonly VideoRung[]): RungSelection {
+	const isSent = ({ name }: { name: RungName }): boolean => own.some((rung) => rung.name === name);
+	const sent = worthy.rungs.filter(isSent).map(({ name }) => leftOutRung(name, 'publisher'));
+	return {
+		rungs: worthy.rungs.filter((rung) => !isSent(rung)),
+		leftOut: [...worthy.leftOut.filter((rung) => !isSent(rung)), ...sent],
+	};
+}
+
+/** The encoder's ladder and the publisher's rungs. */
+export function withPublisher(plan: LadderPlan, own: readonly VideoRung[]): LadderPlan {
+	if (own.length === 0) {
+		return plan;
+	}
+	const rank = ({ name }: VideoRung): number => RUNG_NAMES.indexOf(name);
+	const rungs = [...plan.rungs, ...own].toSorted((one, other) => rank(one) - rank(other));
+	return { ...plan, rungs };
+}
+
+/** A ladder without encoded rungs, because there is no room to re-encode the source's own picture. */
 export function withoutRungs(plan: LadderPlan): LadderPlan {
-	return plan.rungs.length === 0
+	const encoded = plan.rungs.filter(({ layer }) => layer === undefined);
+	return encoded.length === 0
 		? plan
 		: {
-				rungs: [],
-				leftOut: [...plan.leftOut, ...plan.rungs.map(({ name }) => leftOutRung(name, 'room'))],
+				rungs: plan.rungs.filter(({ layer }) => layer !== undefined),
+				leftOut: [...plan.leftOut, ...encoded.map(({ name }) => leftOutRung(name, 'room'))],
 				reason: 'The server has no room to re-encode the source’s own picture, so there is none for smaller ones.',
 			};
 }
 
-/** Why a ladder has so many rungs, in sentences for the streamer. They have no measured figures, so they stay. */
+/**
+ * Why a ladder has so many rungs, in sentences for the streamer. They have no measured figures, so they stay. `own`:
+ * the rungs that the publisher sends.
+ */
 export function explainLadder(
 	{ rungs, leftOut }: RungSelection,
 	{ choice, setBy }: LadderSetting,
 	limit: EncoderLimit,
+	own: readonly VideoRung[] = [],
 ): string {
 	const whose = setBy === 'channel' ? 'this channel' : 'the server';
+	const sent = own.length === 0 ? [] : [`The publisher sends ${enumerate(own.map(({ name }) => name))}.`];
 	if (choice === 'off') {
-		return `Smaller pictures are switched off in the settings of ${whose}.`;
+		const which = own.length === 0 ? 'Smaller pictures are' : 'More smaller pictures are';
+		return [...sent, `${which} switched off in the settings of ${whose}.`].join(' ');
 	}
-	const sentences: string[] = [];
+	const sentences: string[] = [...sent];
 	if (choice !== 'automatic') {
 		sentences.push(`The settings of ${whose} ask for ${enumerate(choice)}.`);
 	}
@@ -132,7 +162,7 @@ export function explainLadder(
 			`The server encodes at most ${megapixels} million pixels a second${cores}, which leaves no room for ${enumerate(withoutRoom)}.`,
 		);
 	}
-	if (dropped.length + withoutRoom.length === 0) {
+	if (dropped.length + withoutRoom.length === 0 && (rungs.length > 0 || own.length === 0)) {
 		sentences.push(explainWhole(rungs.length, choice, limit));
 	}
 	return sentences.join(' ');
@@ -189,7 +219,7 @@ export function worthyRungs(source: SourcePicture, choice: LadderChoice): RungSe
 	const sourceBps = betterBps;
 	for (const name of RUNG_NAMES) {
 		const isAsked = choice === 'automatic' || choice.includes(name);
-		const step = STEPS[name];
+		const step = RUNG_STEPS[name];
 		if (isAsked && choice !== 'automatic' && step.shortSidePixels >= shortSide(source)) {
 			leftOut.push(leftOutRung(name, 'size'));
 		}
@@ -211,7 +241,7 @@ export function worthyRungs(source: SourcePicture, choice: LadderChoice): RungSe
 }
 
 function rungOf(source: SourcePicture, name: RungName): VideoRung {
-	const { shortSidePixels, frameRate, maxBitrateBps } = STEPS[name];
+	const { shortSidePixels, frameRate, maxBitrateBps } = RUNG_STEPS[name];
 	const isUpright = source.heightPixels > source.widthPixels;
 	const heightPixels = isUpright ? (shortSidePixels * source.heightPixels) / source.widthPixels : shortSidePixels;
 	const isHalved = frameRate < 60 && rateOf(source, Infinity) > HALVING_FRAME_RATE;

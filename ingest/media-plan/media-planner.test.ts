@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseSps, type SpsFacts } from '../../core/media/h264-parameter-sets.ts';
 import { writeSps, type SpsFields } from '../../core/media/testing/h264-writer.ts';
-import { worthyRungs, type LadderPlan } from './ladder.ts';
+import { besidePublisher, withPublisher, worthyRungs, type LadderPlan } from './ladder.ts';
 import {
 	encodedPictures,
 	isGopTooLong,
@@ -11,6 +11,7 @@ import {
 	type MediaPlan,
 	type StreamFacts,
 } from './media-planner.ts';
+import { publisherRungs } from './publisher-rungs.ts';
 
 const sps = (fields: SpsFields): SpsFacts => parseSps(writeSps(fields))!;
 const CLEAN = { codec: 'h264', hasBFrames: false, longestGopMs: 2000 } as const;
@@ -20,7 +21,13 @@ const modes = (facts: StreamFacts): string[] =>
 	planMedia(facts).legs.map((leg) => `${leg.track} ${leg.tier}: ${leg.mode}`);
 
 const HD = { widthPixels: 1280, heightPixels: 720, frameRate: 30, bitrateBps: 2_500_000 };
+const LAYER_RUNGS = publisherRungs(HD, [
+	{ layer: 1, widthPixels: 640, heightPixels: 360, frameRate: 30, bitrateBps: 700_000, isAligned: true },
+	{ layer: 2, widthPixels: 320, heightPixels: 180, frameRate: 30, bitrateBps: 200_000, isAligned: false },
+]);
 const LADDER: LadderPlan = { ...worthyRungs(HD, 'automatic'), reason: '' };
+/** The publisher sends 360p with the source's key frames and 180p with others. */
+const OWN: LadderPlan = withPublisher({ ...besidePublisher(LADDER, LAYER_RUNGS), reason: '' }, LAYER_RUNGS);
 /** The tracks of a run, what the encoder makes, and each way. */
 const describeWays = (plan: MediaPlan): string[] => [
 	`run: ${plan.tracks.map(({ id, rung }) => id + (rung?.kind === 'video' ? ` ${rung.name}` : rung ? ' low' : '')).join(', ')}`,
@@ -86,6 +93,9 @@ describe('planMedia', () => {
 		['a long GOP with a ladder', { ...CLEAN, longestGopMs: 4000 }, 'aac', LADDER],
 		['VP8 without sound, with a ladder', { ...CLEAN, codec: 'vp8' }, undefined, LADDER],
 		['sound alone, with a ladder', undefined, 'aac', LADDER],
+		['clean H.264 with Opus, layers and a ladder', CLEAN, 'opus', OWN],
+		['B-frames with layers and a ladder', { ...CLEAN, hasBFrames: true }, 'opus', OWN],
+		['a long GOP with layers and a ladder', { ...CLEAN, longestGopMs: 4000 }, 'opus', OWN],
 	] as const)('has these ways for %s', (name, video, codec, ladder) => {
 		const plan = planMedia({ video, audio: codec && { codec } }, ladder);
 		expect([name, ...describeWays(plan)]).toMatchSnapshot();

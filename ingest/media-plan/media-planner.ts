@@ -94,9 +94,23 @@ export function isSamePlan(one: MediaPlan, other: MediaPlan): boolean {
 	return ways(one).join() === ways(other).join();
 }
 
-/** The track of a rung, the same in all runs of all broadcasts. */
+/**
+ * The track of a rung, the same in all runs of all broadcasts. A publisher's layer has another one than an encoder's
+ * picture of that name, whose configuration differs.
+ */
 function rungTrack(rung: VideoRung): Track {
-	return { ...createTrack('video', 1 + RUNG_NAMES.indexOf(rung.name satisfies RungName)), rung };
+	const number = 1 + RUNG_NAMES.indexOf(rung.name satisfies RungName);
+	return { ...createTrack('video', rung.layer === undefined ? number : RUNG_NAMES.length + number), rung };
+}
+
+/** The rungs that are layers of the publisher's simulcast. */
+export function layerTracks({ ladder }: MediaPlan): readonly Track[] {
+	return ladder.rungs.filter(({ layer }) => layer !== undefined).map(rungTrack);
+}
+
+/** Whether a publisher's layer can be a rung: browsers play it as it is, in both tiers. */
+export function isLayerUsable({ video }: StreamFacts): boolean {
+	return video?.codec === 'h264' && reasonToReEncode(video, 'webrtc') === undefined;
 }
 
 /** Sound for lines that carry only the lowest rungs; 48 kbit/s of AAC-LC in stereo. */
@@ -126,7 +140,11 @@ export function planMedia(facts: StreamFacts, ladder: LadderPlan = NO_LADDER): M
 	return planOf(legs, facts.video === undefined ? NO_LADDER : ladder);
 }
 
-/** The plan of these legs. Rungs go where the source's picture goes; low sound goes with them. */
+/**
+ * The plan of these legs. Rungs go where the source's picture goes; low sound goes with them. A publisher's layer goes
+ * only where the source's picture goes as it is, and to LL-HLS only with the source's key frames: otherwise segments
+ * begin where no player can change to it.
+ */
 export function planOf(legs: readonly Leg[], ladder: LadderPlan): MediaPlan {
 	const goesOut = (leg: Leg): boolean => leg.mode !== 'off';
 	const edges = legs.filter(goesOut).map((leg): Edge => {
@@ -136,11 +154,21 @@ export function planOf(legs: readonly Leg[], ladder: LadderPlan): MediaPlan {
 	const hasTrack = (kind: TrackKind): boolean =>
 		legs.some((leg) => leg.track === kind && leg.tier === 'll-hls' && goesOut(leg));
 	const tracks: Track[] = [];
-	const rungs = hasTrack('video') ? ladder.rungs.map(rungTrack) : [];
+	const ofSource = edges.filter(({ track }) => track === SOURCE_TRACKS.video.id);
+	const rungEdges = ladder.rungs.flatMap((rung): Edge[] => {
+		const { id } = rungTrack(rung);
+		const { layer } = rung;
+		if (layer === undefined) {
+			return hasTrack('video') ? ofSource.map(({ to }) => ({ track: id, from: 'encoder', to })) : [];
+		}
+		const ends = ofSource.filter(({ from, to }) => from === 'source' && (to === 'stage' || layer.isAligned));
+		return ends.map(({ to }) => ({ track: id, from: 'source', to }));
+	});
+	edges.push(...rungEdges);
+	const isPackaged = ({ id }: Track): boolean => rungEdges.some(({ track, to }) => track === id && to === 'packager');
+	const rungs = ladder.rungs.map(rungTrack).filter(isPackaged);
 	if (hasTrack('video')) {
 		tracks.push(SOURCE_TRACKS.video, ...rungs);
-		const ends = edges.filter(({ track }) => track === SOURCE_TRACKS.video.id).map(({ to }) => to);
-		edges.push(...rungs.flatMap(({ id }) => ends.map((to): Edge => ({ track: id, from: 'encoder', to }))));
 	}
 	if (hasTrack('audio')) {
 		tracks.push(SOURCE_TRACKS.audio);

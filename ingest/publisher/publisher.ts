@@ -1,6 +1,6 @@
 /** What publishers of all protocols have in common. */
 import type { TrackKind } from '../../core/media/access-unit.ts';
-import type { TrackConfig } from '../../core/media/codecs.ts';
+import type { TrackConfig, VideoTrackConfig } from '../../core/media/codecs.ts';
 import type { PublisherId } from '../../core/ids.ts';
 import type { ListenOptions } from '../../core/lifecycle/typed-emitter.ts';
 import { OPUS_CLOCK_RATE, VIDEO_CLOCK_RATE } from '../../core/units.ts';
@@ -73,6 +73,10 @@ export type PublisherEvents = {
 	unit: [unit: PublisherUnit];
 	/** WHIP only, ahead of the unit that the packet is part of, and in the order of arrival. */
 	rtpPacket: [packet: PublisherRtpPacket];
+	/** WHIP simulcast only: as `trackConfigured`, for a layer below the picture, by its place in the offer. */
+	layerConfigured: [layer: number, config: VideoTrackConfig];
+	/** WHIP simulcast only: a picture of such a layer. Its `rtpTicks` are those of the picture's track. */
+	layerUnit: [layer: number, unit: PublisherUnit];
 	/** WHIP only: the publisher's wall time and the track's media time at one instant, milliseconds. */
 	senderReport: [kind: TrackKind, publisherMs: number, mediaMs: number];
 	/** Once. */

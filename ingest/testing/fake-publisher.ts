@@ -2,7 +2,7 @@
 import type { TrackKind } from '../../core/media/access-unit.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { PublisherId } from '../../core/ids.ts';
-import type { TrackConfig } from '../../core/media/codecs.ts';
+import type { TrackConfig, VideoTrackConfig } from '../../core/media/codecs.ts';
 import type { FakeClock } from '../../core/testing/fake-clock.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type {
@@ -32,6 +32,10 @@ export type FakeEncoderSettings = {
 	firstTimeMs: number;
 	/** Pictures at the beginning of the first GOP that are not sent. */
 	skippedPictures: number;
+	/** WHIP only: simulcast layers below the picture, by their place in the offer. */
+	layers: ReadonlyMap<number, VideoTrackConfig>;
+	/** Pictures by which the layers' key frames are later than the picture's. */
+	layerKeyFramesLater: number;
 	answersKeyFrameRequests: boolean;
 };
 
@@ -74,6 +78,8 @@ export class FakePublisher extends TypedEmitter<PublisherEvents> implements Publ
 			compositionMs: 0,
 			firstTimeMs: 0,
 			skippedPictures: 0,
+			layers: new Map(),
+			layerKeyFramesLater: 0,
 			answersKeyFrameRequests: false,
 			...settings,
 		};
@@ -108,6 +114,7 @@ export class FakePublisher extends TypedEmitter<PublisherEvents> implements Publ
 				this.emit('trackConfigured', config);
 			}
 		}
+		this.settings.layers.forEach((config, layer) => this.emit('layerConfigured', layer, config));
 	}
 
 	/** Changes a track's configuration; what follows begins with a key frame. */
@@ -120,6 +127,11 @@ export class FakePublisher extends TypedEmitter<PublisherEvents> implements Publ
 	/** Emits the configuration of a track that it does not send. */
 	announce(config: TrackConfig): void {
 		this.emit('trackConfigured', config);
+	}
+
+	/** Changes a layer's configuration. */
+	emitLayerConfig(layer: number, config: VideoTrackConfig): void {
+		this.emit('layerConfigured', layer, config);
 	}
 
 	/** Moves the publisher's clock by this much, as after a restart of the source. */
@@ -156,6 +168,7 @@ export class FakePublisher extends TypedEmitter<PublisherEvents> implements Publ
 
 	#sendPicture(timeMs: number): void {
 		const isKeyFrame = this.#pictureOfGop === 0;
+		const isLayerKeyFrame = this.#pictureOfGop === this.settings.layerKeyFramesLater;
 		this.#pictureOfGop = (this.#pictureOfGop + 1) % this.settings.gopPictures;
 		if (this.#pictureCount++ < this.settings.skippedPictures) {
 			return;
@@ -184,6 +197,17 @@ export class FakePublisher extends TypedEmitter<PublisherEvents> implements Publ
 			bytes: Uint8Array.from(isKeyFrame ? IDR_BYTES : SLICE_BYTES),
 			arrivedAtMs: this.#clock.monotonicMs(),
 		});
+		for (const layer of this.settings.layers.keys()) {
+			this.emit('layerUnit', layer, {
+				kind: 'video',
+				decodeTimeMs: timeMs,
+				presentationTimeMs: timeMs,
+				rtpTicks: timeMs * 90,
+				isKeyFrame: isLayerKeyFrame,
+				bytes: Uint8Array.from(isLayerKeyFrame ? IDR_BYTES : SLICE_BYTES),
+				arrivedAtMs: this.#clock.monotonicMs(),
+			});
+		}
 	}
 
 	#sendSound(timeMs: number): void {

@@ -22,7 +22,11 @@ export class FakeStage extends TypedEmitter<StageEvents> {
 	readonly rungs: string[] = [];
 	readonly video = {
 		layers: {
-			beginRun: (): void => this.#push('video', 'run', false, 0, 0),
+			beginRun: (kept: readonly string[] = []): void => {
+				if (!kept.includes('source')) {
+					this.#push('video', 'run', false, 0, 0);
+				}
+			},
 			describe: (): void => undefined,
 			writeRung: (name: string, { timelineTicks }: { timelineTicks: number }): void =>
 				void this.rungs.push(`${name} ${timelineTicks}`),

@@ -15,6 +15,7 @@ export class FakeWhipTransport extends TypedEmitter<PublisherTransportEvents> im
 	] as unknown as PublisherTransport['tracks'];
 	keyFrameRequestCount = 0;
 	#videoSequence = 65_530;
+	#layerSequence = 65_520;
 	#next = 0;
 
 	/** One picture, and the sound of the same time. */
@@ -26,6 +27,23 @@ export class FakeWhipTransport extends TypedEmitter<PublisherTransportEvents> im
 		});
 		this.#emitPacket('audio', Buffer.of(0xfc, 1), this.#next, this.#next * SOUND_TICKS, false);
 		this.#next++;
+	}
+
+	/** The newest picture again, as one of a simulcast layer. `lost`: numbers that are left out. */
+	sendLayer(layer: number, isKeyFrame: boolean, lost = 0): void {
+		const payloads = picturePayloads(this.#next - 1, isKeyFrame);
+		this.#layerSequence += lost;
+		payloads.forEach((payload, index) => {
+			const header = {
+				...createRtpHeader(),
+				hasMarker: index === payloads.length - 1,
+				sequenceNumber: this.#layerSequence++ % 2 ** 16,
+				timestampTicks: (4_294_960_000 + (this.#next - 1) * PICTURE_TICKS) % 2 ** 32,
+				payloadStart: 0,
+				payloadEnd: payload.length,
+			};
+			this.emit('layerPacket', layer, payload, header);
+		});
 	}
 
 	requestKeyFrame(): void {

@@ -138,6 +138,12 @@ export class CheckedTimes {
 		return packet.rtpTicks + placedShiftTicks(judged, statedMs, rtpClockRate(kind));
 	}
 
+	/** The usable RTP timestamp of a layer's picture, which follows the track's; undefined before the track has begun. */
+	checkLayer(rtpTicks: number): number | undefined {
+		const track = this.#tracks.get('video');
+		return track && rtpTicks + placedShiftTicks(track, ticksToMs(rtpTicks, VIDEO_CLOCK_RATE), VIDEO_CLOCK_RATE);
+	}
+
 	/** A media time of a sender report. */
 	checkReport(kind: TrackKind, statedMs: number): number {
 		const track = this.#tracks.get(kind);

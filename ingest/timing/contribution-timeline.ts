@@ -10,7 +10,7 @@ export const TIMELINE_START_MS = 10_000;
 /** Sample counts and the publisher's milliseconds may differ by this much before the milliseconds count. */
 const MAX_AUDIO_DRIFT_MS = 60;
 
-type TimelinePosition = {
+export type TimelinePosition = {
 	clockRate: number;
 	decodeTimeTicks: number;
 	presentationTimeTicks: number;
@@ -100,6 +100,17 @@ export class ContributionTimeline {
 			this.#placedOffsetsMs.set(kind, this.#publisherClock.offsetMs(kind) ?? 0);
 		}
 		return offset;
+	}
+
+	/** Places a picture of a simulcast layer by the picture's own relation; undefined before that is known. */
+	placeLayer(rtpTicks: number): TimelinePosition | undefined {
+		const offsetTicks = this.#rtpOffsetTicks.get('video');
+		if (offsetTicks === undefined) {
+			return undefined;
+		}
+		const ticks = rtpTicks + offsetTicks;
+		const captureTimeMs = this.captureTimeMs('video', ticksToMs(ticks, VIDEO_CLOCK_RATE));
+		return { clockRate: VIDEO_CLOCK_RATE, decodeTimeTicks: ticks, presentationTimeTicks: ticks, captureTimeMs };
 	}
 
 	/** Capture time of an RTP packet, which counts as an arrival. */

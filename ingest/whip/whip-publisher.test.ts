@@ -70,4 +70,47 @@ describe('WhipPublisher', () => {
 		expect(setup.transport.keyFrameRequestCount).toBe(1);
 		await setup.publisher.close('unpublished');
 	});
+
+	it('emits the smaller layers of simulcast, early packets too, with the times of the picture', async () => {
+		const { bench, transport, publisher } = await setUp();
+		const pictures: number[] = [];
+		const layers: string[] = [];
+		publisher.on('unit', ({ kind, rtpTicks }) => void (kind === 'video' && pictures.push(rtpTicks!)));
+		publisher.on('layerConfigured', (layer, { heightPixels }) => layers.push(`${layer} ${heightPixels}`));
+		publisher.on('layerUnit', (layer, { rtpTicks, isKeyFrame }) =>
+			layers.push(`${layer} ${rtpTicks}${isKeyFrame ? ' key' : ''}`),
+		);
+		for (const [index, isKeyFrame] of [true, false, false].entries()) {
+			transport.send(isKeyFrame);
+			transport.sendLayer(1, isKeyFrame);
+			if (index === 1) {
+				publisher.release();
+			}
+			await bench.clock.advance(1000 / 30);
+		}
+		transport.send(false);
+		expect(layers).toEqual(['1 720', `1 ${pictures[0]} key`, `1 ${pictures[1]}`, `1 ${pictures[2]}`]);
+		await publisher.close('unpublished');
+	});
+
+	it('waits for lost packets of a layer until it has shown that none is sent again', async () => {
+		const { bench, transport, publisher } = await setUp();
+		const atMs: number[] = [];
+		publisher.release();
+		publisher.on('layerUnit', () => atMs.push(bench.clock.monotonicMs()));
+		const waits: number[] = [];
+		for (let loss = 0; loss < 5; loss++) {
+			// What is missing may belong to the next picture, so that one is left out.
+			transport.send(loss === 0);
+			transport.sendLayer(1, true, loss === 0 ? 0 : 1);
+			transport.send(false);
+			transport.sendLayer(1, true);
+			const sentAtMs = bench.clock.monotonicMs();
+			await bench.clock.advance(300);
+			waits.push(Math.round(atMs.at(-1)! - sentAtMs));
+		}
+		expect(waits).toEqual([0, 150, 150, 150, 30]);
+		expect(transport.keyFrameRequestCount).toBeGreaterThan(0);
+		await publisher.close('unpublished');
+	});
 });

@@ -5,6 +5,7 @@ import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { PublisherId } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { VideoTrackConfig } from '../../core/media/codecs.ts';
+import { PacedCall } from '../../core/limits/paced-call.ts';
 import { RateLimitedReport } from '../../core/limits/rate-limited-report.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import { OPUS_CLOCK_RATE, ticksToMs, unwrap, VIDEO_CLOCK_RATE } from '../../core/units.ts';
@@ -23,6 +24,7 @@ import {
 	type TrackProblem,
 } from '../publisher/publisher.ts';
 import { H264Receiver, type PictureTimes } from './h264-receiver.ts';
+import { LayerReceiver } from './layer-receiver.ts';
 
 /** OBS closes its connection first and then sends DELETE: a DELETE within this time makes it a clean stop. */
 const DELETE_AFTER_CLOSE_MS = 2000;
@@ -30,6 +32,9 @@ const DELETE_AFTER_CLOSE_MS = 2000;
 const KEY_FRAME_REQUEST_INTERVAL_MS = 1000;
 /** Packets kept until release(), which takes some milliseconds: a second of 8 Mbit/s. */
 const MAX_EARLY_PACKETS = 1000;
+
+/** `layer`: of a simulcast layer below the picture. */
+type EarlyPacket = { packet: PublisherRtpPacket; layer: number | undefined };
 
 /** @internal for tests */
 export type WhipTransport = Pick<PublisherTransport, 'tracks' | 'on' | 'requestKeyFrame' | 'close'>;
@@ -54,12 +59,13 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 	readonly #videoOrder: ReorderBuffer<PublisherRtpPacket>;
 	readonly #audioOrder: ReorderBuffer<PublisherRtpPacket>;
 	readonly #lossReport: RateLimitedReport;
+	readonly #keyFrames: PacedCall;
 	readonly #rtpReference = new Map<TrackKind, number>();
-	#early: PublisherRtpPacket[] | undefined = [];
+	readonly #layers = new Map<number, LayerReceiver>();
+	#early: EarlyPacket[] | undefined = [];
 	#vp8Config: VideoTrackConfig | undefined;
 	#isWaitingForVp8KeyFrame = true;
 	#isAudioConfigured = false;
-	#keyFrameRequestedAtMs = -Infinity;
 	/** The newest packet of the incomplete picture. */
 	#newest: PublisherRtpPacket | undefined;
 	#decodeTimeMs = -Infinity;
@@ -77,6 +83,10 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 		this.announcedKinds = transport.tracks.map((track) => track.kind);
 		this.#scope = new CloseScope(logger);
 		this.#lossReport = new RateLimitedReport(clock, logger, 'packets of the publisher were lost');
+		this.#keyFrames = new PacedCall(deps, {
+			intervalMs: KEY_FRAME_REQUEST_INTERVAL_MS,
+			call: () => transport.requestKeyFrame(),
+		});
 		const videoTrack = transport.tracks.find((track) => track.kind === 'video');
 		this.#videoCodec = videoTrack?.codec === 'vp8' ? 'vp8' : videoTrack === undefined ? undefined : 'h264';
 		this.#depacketizer = this.#videoCodec === 'vp8' ? new Vp8Depacketizer() : new H264Depacketizer();
@@ -97,12 +107,15 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 		this.#audioOrder = new ReorderBuffer({ clock, release: (packet) => this.#onOrderedAudio(packet) });
 		const { signal } = this.#scope;
 		transport.on('packet', (kind, packet, header) => this.#onPacket(kind, packet, header), { signal });
+		transport.on('layerPacket', (layer, packet, header) => this.#onPacket('video', packet, header, layer), { signal });
 		transport.on('senderReport', (kind, ntpMs, ticks) => this.#onSenderReport(kind, ntpMs, ticks), { signal });
 		transport.on('closed', (reason) => this.#onTransportClosed(reason));
 		this.#scope.onClose(async (reason) => {
 			this.#videoOrder.close();
 			this.#audioOrder.close();
 			this.#h264.close();
+			this.#layers.forEach((receiver) => receiver.close());
+			this.#keyFrames.cancel();
 			await transport.close(
 				reason === 'unpublished' || reason === 'replaced' || reason === 'server-shutdown' ? reason : 'ice-failed',
 			);
@@ -124,17 +137,13 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 		this.#early = undefined;
 		const video = this.#deps.transport.tracks.find(({ codec }) => codec === 'h264');
 		this.#h264.addOfferedParameterSets(video?.spropParameterSets ?? '');
-		for (const packet of early) {
-			this.#receive(packet);
+		for (const { packet, layer } of early) {
+			this.#receive(packet, layer);
 		}
 	}
 
 	requestKeyFrame(): boolean {
-		const nowMs = this.#deps.clock.monotonicMs();
-		if (nowMs - this.#keyFrameRequestedAtMs >= KEY_FRAME_REQUEST_INTERVAL_MS) {
-			this.#keyFrameRequestedAtMs = nowMs;
-			this.#deps.transport.requestKeyFrame();
-		}
+		this.#keyFrames.request();
 		return true;
 	}
 
@@ -152,7 +161,7 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 		}
 	}
 
-	#onPacket(kind: TrackKind, packet: Buffer, header: RtpHeader): void {
+	#onPacket(kind: TrackKind, packet: Buffer, header: RtpHeader, layer?: number): void {
 		const reference = this.#rtpReference.get(kind);
 		const rtpTicks = reference === undefined ? header.timestampTicks : unwrap(header.timestampTicks, reference, 32);
 		this.#rtpReference.set(kind, Math.max(reference ?? rtpTicks, rtpTicks));
@@ -165,14 +174,16 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 			arrivedAtMs: this.#deps.clock.monotonicMs(),
 		};
 		if (this.#early === undefined) {
-			this.#receive(entry);
+			this.#receive(entry, layer);
 		} else if (this.#early.length < MAX_EARLY_PACKETS) {
-			this.#early.push(entry);
+			this.#early.push({ packet: entry, layer });
 		}
 	}
 
-	#receive(packet: PublisherRtpPacket): void {
-		if (packet.kind === 'audio') {
+	#receive(packet: PublisherRtpPacket, layer?: number): void {
+		if (layer !== undefined) {
+			this.#layerReceiver(layer).receive(packet);
+		} else if (packet.kind === 'audio') {
 			this.#configureAudio();
 			this.emit('rtpPacket', packet);
 			this.#audioOrder.push(packet.sequenceNumber, packet);
@@ -182,6 +193,22 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 			}
 			this.#videoOrder.push(packet.sequenceNumber, packet);
 		}
+	}
+
+	#layerReceiver(layer: number): LayerReceiver {
+		let receiver = this.#layers.get(layer);
+		if (receiver === undefined) {
+			receiver = new LayerReceiver({
+				clock: this.#deps.clock,
+				sink: {
+					configure: (config) => this.emit('layerConfigured', layer, config),
+					unit: (unit) => this.emit('layerUnit', layer, unit),
+					damaged: () => this.requestKeyFrame(),
+				},
+			});
+			this.#layers.set(layer, receiver);
+		}
+		return receiver;
 	}
 
 	#onSenderReport(kind: TrackKind, ntpMs: number, ticks: number): void {

@@ -11,8 +11,10 @@ export const PUBLISHER_KINDS = {
 	'rtmp-b-frames': 'FFmpeg by RTMP, two B-frames, GOP as given: re-encoded for WebRTC, passes through to LL-HLS',
 	'rtmp-obs-defaults': 'FFmpeg by RTMP as OBS does it: two B-frames, 250 frames of GOP: both legs are re-encoded',
 	'whip-chromium': 'headless Chromium by WHIP, H.264, key frames on request only',
+	'whip-chromium-simulcast': 'as whip-chromium, with three simulcast layers: the smaller ones are rungs',
 	'whip-chromium-vp8': 'headless Chromium by WHIP, VP8: re-encoded for both tiers',
 	'whip-obs': 'as OBS by WHIP, GOP as given, key-frame requests ignored',
+	'whip-obs-simulcast': 'as whip-obs, with three simulcast layers: the smaller ones are rungs',
 	'whip-obs-defaults': 'as OBS by WHIP, 250 frames of GOP, key-frame requests ignored: both legs are re-encoded',
 } as const;
 
@@ -49,11 +51,16 @@ export function createPublisher(kind: PublisherKind, wanted: EncoderSettings, ad
 		case 'whip-obs':
 		case 'whip-obs-defaults':
 			return new WeriftWhipPublisher(settings, whip);
+		case 'whip-obs-simulcast':
+			return new WeriftWhipPublisher(settings, whip, 3);
 		case 'whip-chromium':
+		case 'whip-chromium-simulcast':
 		case 'whip-chromium-vp8': {
 			const { widthPixels, heightPixels, frameRate, videoBitrateBps } = settings;
-			const codec = kind === 'whip-chromium' ? 'h264' : 'vp8';
-			return new ChromiumWhipPublisher({ widthPixels, heightPixels, frameRate, videoBitrateBps, codec }, whip);
+			const codec = kind === 'whip-chromium-vp8' ? 'vp8' : 'h264';
+			const layerCount = kind === 'whip-chromium-simulcast' ? 3 : 1;
+			const options = { widthPixels, heightPixels, frameRate, videoBitrateBps, codec, layerCount } as const;
+			return new ChromiumWhipPublisher(options, whip);
 		}
 	}
 }

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import { unwrap } from '../../core/units.ts';
+import { PICTURE_TICKS } from '../testing/numbered-pictures.ts';
 import { PublisherTransport } from './publisher-transport.ts';
 import { parseSdpOffer } from '../sdp/sdp-offer.ts';
 import { negotiateWhip } from '../sdp/whip-negotiation.ts';
@@ -36,6 +37,13 @@ describe('the picture of a simulcast publisher', () => {
 				layers.push(rid);
 			}
 		});
+		/** Timestamps of the pictures of each smaller layer, by rid. */
+		const smaller = new Map<string, number[]>();
+		transport.on('layerPacket', (layer, _packet, { timestampTicks, hasMarker }) => {
+			if (hasMarker) {
+				smaller.set(rids[layer]!, [...(smaller.get(rids[layer]!) ?? []), timestampTicks]);
+			}
+		});
 		await peer.connect(transport.answer);
 		const stop = systemClock.setInterval(() => void peer.send(), 1000 / 30);
 
@@ -61,6 +69,15 @@ describe('the picture of a simulcast publisher', () => {
 		});
 		expect(new Set(steps.map(([numbers]) => numbers))).toEqual(new Set([1]));
 		expect(Math.min(...steps.map(([, ticks]) => ticks))).toBeGreaterThanOrEqual(0);
+		// No picture is missing where the largest layer is lost.
+		expect(Math.max(...steps.map(([, ticks]) => ticks))).toBeLessThan(2 * PICTURE_TICKS);
+		const ofStream = new Set(packets.map(({ timestampTicks }) => timestampTicks));
+		expect([...smaller.keys()].toSorted()).toEqual(['h', 'q']);
+		for (const times of smaller.values()) {
+			expect(times.length).toBeGreaterThan(60);
+			const shared = times.filter((time) => ofStream.has(time));
+			expect(shared.length / times.length).toBeGreaterThan(0.8);
+		}
 		expect(
 			bench.logger.lines
 				.filter(({ message }) => message === 'simulcast layer changed')

@@ -1,6 +1,7 @@
 /** One WHIP publisher's WebRTC transport: its Producers, and the tap through which their packets reach our code. */
 import type { Consumer, Producer, RtpCapabilities, WebRtcTransport } from 'mediasoup/types';
 import type { Clock } from '../../core/lifecycle/clock.ts';
+import { PacedCall } from '../../core/limits/paced-call.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { Logger } from '../../core/logger.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
@@ -28,11 +29,19 @@ export type PublisherTransportEvents = {
 	connected: [];
 	/** A packet of a track. The header is reused: read it at once; the packet may be kept. */
 	packet: [kind: 'audio' | 'video', packet: Buffer, header: RtpHeader];
+	/**
+	 * A packet of a simulcast layer below the largest one, by its place in the offer. It has the layer's numbers and the
+	 * picture's timestamps. The packet may be kept.
+	 */
+	layerPacket: [layer: number, packet: Buffer, header: RtpHeader];
 	/** A sender report: the publisher's NTP clock (epoch ms) and the RTP timestamp of the same instant. */
 	senderReport: [kind: 'audio' | 'video', ntpMs: number, timestampTicks: number];
 	/** Once. */
 	closed: [reason: PublisherTransportEndReason];
 };
+
+/** With more requests key frames take the bits that the pictures between need. */
+const KEY_FRAME_REQUEST_INTERVAL_MS = 1000;
 
 type PublisherDependencies = { broadcastRouter: BroadcastRouter; clock: Clock; logger: Logger };
 type Tap = { track: NegotiatedPublisherTrack; producer: Producer; consumer: Consumer };
@@ -43,6 +52,7 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 	readonly #deps: PublisherDependencies;
 	readonly #taps: readonly Tap[];
 	readonly #scope: CloseScope<PublisherTransportEndReason>;
+	readonly #keyFrames: PacedCall;
 
 	/** Answers the offer; throws SFU_UNAVAILABLE. Packets flow as soon as there is a listener. */
 	static async create(
@@ -84,7 +94,12 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 		this.answer = answer;
 		this.tracks = taps.map(({ track }) => track);
 		this.#scope = new CloseScope(deps.logger);
+		this.#keyFrames = new PacedCall(deps, {
+			intervalMs: KEY_FRAME_REQUEST_INTERVAL_MS,
+			call: () => this.#requestKeyFrames(),
+		});
 		this.#scope.onClose((reason) => {
+			this.#keyFrames.cancel();
 			transport.close();
 			this.emit('closed', reason);
 		});
@@ -107,18 +122,26 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 		return this.#scope.closed;
 	}
 
-	/** Asks the publisher for a key frame (PLI). OBS never answers. */
+	/**
+	 * Asks the publisher for a key frame (PLI) of each of its layers, at most once a second. mediasoup's pipe knows no
+	 * request for one layer, and key frames of all layers at once make the smaller ones fit for LL-HLS. OBS never
+	 * answers.
+	 */
 	requestKeyFrame(): void {
+		this.#keyFrames.request();
+	}
+
+	close(reason: PublisherTransportEndReason): Promise<void> {
+		return this.#scope.close(reason);
+	}
+
+	#requestKeyFrames(): void {
 		const pictures = this.#scope.closed ? [] : this.#taps.filter(({ track }) => track.kind === 'video');
 		for (const { consumer } of pictures) {
 			consumer.requestKeyFrame().catch(() => {
 				// Only fails when the worker is gone, which has its own event.
 			});
 		}
-	}
-
-	close(reason: PublisherTransportEndReason): Promise<void> {
-		return this.#scope.close(reason);
 	}
 
 	#tapOne({ track, producer, consumer }: Tap): void {
@@ -136,6 +159,9 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 			codec: track.codec === 'vp8' ? 'vp8' : 'h264',
 			layerCount: rids.length,
 			forward: (packet, header) => this.emit('packet', track.kind, packet, header),
+			...(track.codec === 'vp8'
+				? {}
+				: { forwardLayer: (layer, packet, header) => this.emit('layerPacket', layer, packet, header) }),
 			requestKeyFrame: () => this.requestKeyFrame(),
 			changed: (from, to) =>
 				logger.debug(

@@ -3,7 +3,7 @@ import type { Clock } from '../../core/lifecycle/clock.ts';
 import { Timer } from '../../core/lifecycle/timer.ts';
 import { unwrap } from '../../core/units.ts';
 
-/** How long a gap is waited for: a lost packet is resent within a round trip or two. @internal for tests */
+/** How long a gap is waited for: a lost packet is resent within a round trip or two. */
 export const MAX_REORDER_MS = 150;
 /** Packets held at most; 0.15 s of a 50 Mbit/s stream. Beyond it the gap is given up early. */
 const MAX_HELD_PACKETS = 1024;
@@ -14,6 +14,8 @@ type ReorderBufferDependencies<T> = {
 	clock: Clock;
 	/** Called in sequence order; `isAfterLoss`: one or more packets before it never came. */
 	release: (value: T, isAfterLoss: boolean) => void;
+	/** How long a gap is waited for now; default {@link MAX_REORDER_MS}. */
+	maxWaitMs?: () => number;
 };
 
 export class ReorderBuffer<T> {
@@ -22,6 +24,7 @@ export class ReorderBuffer<T> {
 	#nextUnwrapped: number | undefined;
 	readonly #timer: Timer;
 	#lostCount = 0;
+	#filledCount = 0;
 
 	constructor(deps: ReorderBufferDependencies<T>) {
 		this.#deps = deps;
@@ -33,6 +36,11 @@ export class ReorderBuffer<T> {
 		return this.#lostCount;
 	}
 
+	/** Gaps that a late packet has filled. */
+	get filledCount(): number {
+		return this.#filledCount;
+	}
+
 	/** Adds one packet. Duplicates and those too late are dropped. */
 	push(sequenceNumber: number, value: T): void {
 		this.#nextUnwrapped ??= sequenceNumber;
@@ -41,6 +49,7 @@ export class ReorderBuffer<T> {
 			this.#nextUnwrapped++;
 			this.#deps.release(value, false);
 			if (this.#held.size > 0) {
+				this.#filledCount++;
 				this.#releaseRun(false);
 			}
 		} else if (position > this.#nextUnwrapped) {
@@ -56,6 +65,10 @@ export class ReorderBuffer<T> {
 	close(): void {
 		this.#held.clear();
 		this.#timer.disarm();
+	}
+
+	get #maxWaitMs(): number {
+		return this.#deps.maxWaitMs?.() ?? MAX_REORDER_MS;
 	}
 
 	#releaseRun(isAfterLoss: boolean): void {
@@ -83,12 +96,12 @@ export class ReorderBuffer<T> {
 
 	#arm(): void {
 		if (!this.#timer.isArmed && this.#held.size > 0) {
-			this.#timer.arm(Math.max(1, this.#oldestHeldAtMs() + MAX_REORDER_MS - this.#deps.clock.monotonicMs()));
+			this.#timer.arm(Math.max(1, this.#oldestHeldAtMs() + this.#maxWaitMs - this.#deps.clock.monotonicMs()));
 		}
 	}
 
 	#onTimer(): void {
-		const deadlineMs = this.#deps.clock.monotonicMs() - MAX_REORDER_MS;
+		const deadlineMs = this.#deps.clock.monotonicMs() - this.#maxWaitMs;
 		while (this.#held.size > 0 && this.#oldestHeldAtMs() <= deadlineMs) {
 			this.#giveUpGap();
 		}

@@ -25,7 +25,13 @@ const SMALL_RUNG_LAG_MS = 250;
 const MIN_OFF_AIR_MS = 2000;
 
 /** What viewers learn of a layer's picture. */
-type LayerPicture = { heightPixels: number; frameRate: number; maxBitrateBps: number | undefined };
+type LayerPicture = {
+	heightPixels: number;
+	frameRate: number;
+	maxBitrateBps: number | undefined;
+	/** A rung: a layer of the publisher's simulcast. */
+	isFromPublisher?: boolean;
+};
 
 /** A layer with a picture now. */
 export type OnAirLayer = {
@@ -142,12 +148,25 @@ export class StageLayers extends TypedEmitter<StageLayersEvents> {
 		this.#takeOff([this.#rungs.get(name)]);
 	}
 
-	/** Another publisher feeds from now on. */
-	beginRun(): void {
-		this.source.beginRun();
-		for (const { layer } of this.#rungs.values()) {
-			layer.beginRun();
+	/** Another publisher feeds from now on. `kept`: layers that it does not feed, or that just continue. */
+	beginRun(kept: readonly ShownRung[] = []): void {
+		if (!kept.includes('source')) {
+			this.source.beginRun();
 		}
+		for (const [name, { layer }] of this.#rungs) {
+			if (!kept.includes(name)) {
+				layer.beginRun();
+			}
+		}
+	}
+
+	/** Whether key frames of this stream are the publisher's, which may be asked for one. */
+	isFromPublisher(ssrc: number): boolean {
+		const rungs = [...this.#rungs.values()];
+		return (
+			ssrc === this.source.ssrc ||
+			rungs.some(({ layer, picture }) => layer.ssrc === ssrc && picture?.isFromPublisher === true)
+		);
 	}
 
 	/** Another encoder, or the same one started again, makes a rung from now on. */

@@ -21,7 +21,7 @@ import { VIDEO_LAYER_COUNT, VideoStageTrack } from './video-stage-track.ts';
 
 /** @internal for tests */
 export type StageEvents = {
-	/** Viewers want a key frame of the live picture. Limited to one a second. */
+	/** Viewers want a key frame of the source, or of a rung that the publisher sends. Limited to one a second. */
 	keyFrameRequested: [];
 	/** Its router or worker is gone, or it was closed. Once. */
 	closed: [reason: StageEndReason];
@@ -105,10 +105,10 @@ export class Stage extends TypedEmitter<StageEvents> {
 			router,
 			this.producers.map(({ id }) => id),
 		);
-		const gate = new DemandGate(
-			{ clock, send: (packet) => link.send(packet), isWanted: () => consumers.count > 0 },
-			[audioSsrc, ...videoSsrcs.slice(0, STAGE_LAYER_NAMES.length)],
-		);
+		const gate = new DemandGate({ clock, send: (packet) => link.send(packet), isWanted: () => consumers.count > 0 }, [
+			audioSsrc,
+			...videoSsrcs.slice(0, STAGE_LAYER_NAMES.length),
+		]);
 		const streamDeps = { clock, send: (packet: Buffer): void => gate.send(packet) };
 		const videoStream = (ssrc: number): StageStream =>
 			new StageStream(streamDeps, { ssrc, payloadType: payloadTypes.h264, clockRate: VIDEO_CLOCK_RATE, cname });
@@ -140,7 +140,8 @@ export class Stage extends TypedEmitter<StageEvents> {
 
 	#onKeyFrameRequested(ssrc: number): void {
 		// Newcomers' requests on a join layer are answered by the burst that is on its way to them.
-		if (ssrc !== this.video.liveSsrc) {
+		// An encoder's rung has key frames often enough.
+		if (!this.video.layers.isFromPublisher(ssrc)) {
 			return;
 		}
 		const nowMs = this.#deps.clock.monotonicMs();

@@ -3,6 +3,7 @@ import { Value } from 'typebox/value';
 import { describe, expect, it } from 'vitest';
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import { channelDescriptionSchema, type LadderDescription } from '../../core/protocol/api/channel-description.ts';
+import { OPUS_CONFIG, SMALL_H264_CONFIG } from '../../ingest/testing/track-configs.ts';
 import { BroadcastBench } from '../../ingest/testing/broadcast-bench.ts';
 import { describeChannel } from './channel-description.ts';
 import type { Channel } from './channel-store.ts';
@@ -47,6 +48,7 @@ describe('the ladder of a channel', () => {
 					heightPixels: 480,
 					frameRate: 25,
 					maxBitrateBps: 1_500_000,
+					from: 'server',
 					state: 'running',
 				},
 				{
@@ -55,6 +57,7 @@ describe('the ladder of a channel', () => {
 					heightPixels: 360,
 					frameRate: 25,
 					maxBitrateBps: 800_000,
+					from: 'server',
 					state: 'running',
 				},
 				{
@@ -63,12 +66,24 @@ describe('the ladder of a channel', () => {
 					heightPixels: 160,
 					frameRate: 25,
 					maxBitrateBps: 240_000,
+					from: 'server',
 					state: 'running',
 				},
 			],
 			leftOut: [],
 			reason: 'The server has room for every size below the source that saves enough bits.',
 			encoder: 'libx264',
+		});
+	});
+
+	it('has the layers of a publisher’s simulcast', async () => {
+		const bench = await BroadcastBench.started();
+		const layers = new Map([[1, SMALL_H264_CONFIG]]);
+		await bench.attach({ protocol: 'whip', audio: OPUS_CONFIG, layers }).run(5000);
+		expect(ladderOf(bench)).toMatchObject({
+			rungs: [{ name: '360p30', widthPixels: 640, heightPixels: 360, from: 'publisher', state: 'running' }],
+			leftOut: [],
+			encoder: null,
 		});
 	});
 

@@ -58,18 +58,21 @@ function describeLadder(broadcast: Broadcast | undefined): LadderDescription | n
 		return null;
 	}
 	const { rungs, leftOut, reason } = plan.ladder;
-	// Rungs are made of a source that is known.
+	// Rungs belong to a source that is known.
 	const picture = { ...(rungs.length === 0 ? NO_SIZE : displaySize(source!)), frameRate: health?.frameRate ?? 0 };
 	return {
 		rungs: rungs.map((rung) => {
 			const { widthPixels, heightPixels, frameRate } = rungPicture(picture, rung);
+			const isMade = rung.layer === undefined;
+			const hasBegun = pictureEncoder?.begunRungs.includes(rung.name) === true;
 			return {
 				name: rung.name,
 				widthPixels,
 				heightPixels,
 				frameRate: roundRate(frameRate),
 				maxBitrateBps: rung.maxBitrateBps,
-				state: pictureEncoder?.begunRungs.includes(rung.name) === true ? pictureEncoder.state : 'starting',
+				from: isMade ? 'server' : 'publisher',
+				state: !isMade ? 'running' : hasBegun ? pictureEncoder.state : 'starting',
 			};
 		}),
 		leftOut: leftOut.map((rung) => ({ name: rung.name, reason: rung.reason })),

@@ -41,24 +41,31 @@ export type EncoderInUse = Static<typeof encoderInUseSchema>;
 
 const rungNameSchema = Type.Enum([...RUNG_NAMES]);
 
-/** A smaller picture that is made of the source. */
+/** A smaller picture: one that the server makes of the source, or a simulcast layer of the publisher. */
 const rungDescriptionSchema = Type.Object({
 	name: rungNameSchema,
 	widthPixels: Type.Integer({ minimum: 1 }),
 	heightPixels: Type.Integer({ minimum: 1 }),
 	frameRate: Type.Number({ minimum: 0, description: 'Frames per second; 0 while unknown.' }),
 	maxBitrateBps: Type.Integer({ minimum: 1, description: 'Ceiling; simple pictures need less.' }),
+	from: Type.Enum(['server', 'publisher'], {
+		description: "server: its encoder makes it. publisher: a layer of the publisher's simulcast, as it comes.",
+	}),
 	state: Type.Enum(['starting', ...ENCODER_STATES], {
-		description: 'starting: no picture has come out yet. The others are those of the encoder.',
+		description:
+			"starting: no picture has come out yet. The others are those of the encoder; running for the publisher's.",
 	}),
 });
 export type RungDescription = Static<typeof rungDescriptionSchema>;
 
 /** The pictures below the source, for viewers on poorer lines. */
 export const ladderDescriptionSchema = Type.Object({
-	rungs: Type.Array(rungDescriptionSchema, { maxItems: 16, description: 'Made now, from the best down.' }),
+	rungs: Type.Array(rungDescriptionSchema, { maxItems: 16, description: 'Sent now, from the best down.' }),
 	leftOut: Type.Array(
-		Type.Object({ name: rungNameSchema, reason: Type.String({ description: 'Why it is not made; a sentence.' }) }),
+		Type.Object({
+			name: rungNameSchema,
+			reason: Type.String({ description: 'Why the server does not make it; a sentence.' }),
+		}),
 		{ maxItems: 16 },
 	),
 	reason: Type.String({ description: 'Why there are so many: setting, cores, room and load, in sentences.' }),

@@ -16,8 +16,17 @@ it('is one classic script that defines every function the bench calls', () => {
 		spillwaySoundWorker: string;
 	};
 	const called = [
-		...['startReading', 'collectReadings', 'collectDrawn', 'sendCanvasDirectly', 'sendCanvasByWhip', 'showCanvasHere'],
-		...['answerOffer', 'acceptAnswer', 'playByWhep', 'playByHls', 'endSession', 'connectionFacts', 'hlsFacts'],
+		...['startReading', 'collectReadings', 'collectDrawn', 'sendCanvasDirectly', 'sendCanvasByWhip', 'switchLayer'],
+		...[
+			'showCanvasHere',
+			'answerOffer',
+			'acceptAnswer',
+			'playByWhep',
+			'playByHls',
+			'endSession',
+			'connectionFacts',
+			'hlsFacts',
+		],
 	];
 	expect(called.filter((name) => typeof spillwayBench[name] !== 'function')).toEqual([]);
 	const worker = vm.createContext({ performance });

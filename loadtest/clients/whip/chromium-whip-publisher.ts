@@ -39,6 +39,11 @@ export class ChromiumWhipPublisher implements Publisher {
 		}
 	}
 
+	/** Stops sending a simulcast layer, by its place, or sends it again. */
+	async switchLayer(index: number, isOn: boolean): Promise<void> {
+		await this.#benchPage!.call('switchLayer', index, isOn);
+	}
+
 	async stop(): Promise<void> {
 		if (this.#browser?.isConnected()) {
 			await this.#benchPage?.call('endSession').catch(() => undefined);

@@ -38,12 +38,21 @@ export function readCapturedRequest(text: string): { headers: Map<string, string
 	return { headers, sdp: `${sdp.join('\r\n')}\r\n` };
 }
 
-/** The offer of OBS 32.2 with one layer. */
-export function obsOffer(values: OfferValues): { sdp: string; userAgent: string } {
-	const text = readFileSync(new URL('./fixtures/obs-32.2-whip-offer.txt', import.meta.url), 'utf8');
+/** The offer of OBS 32.2 with one to four layers. With more than one, its video has no SSRC. */
+export function obsOffer(values: OfferValues, layerCount = 1): { sdp: string; userAgent: string } {
+	const name = layerCount === 1 ? 'obs-32.2-whip-offer' : 'obs-32.2-whip-offer-simulcast';
+	const text = readFileSync(new URL(`./fixtures/${name}.txt`, import.meta.url), 'utf8');
 	const { headers, sdp } = readCapturedRequest(text);
+	const rids = Array.from({ length: layerCount }, (_, index) => String(index));
 	let kind = '';
-	const lines = sdp.split('\r\n').map((line) => {
+	const captured = sdp.split('\r\n').filter((line) => !/^a=rid:[1-9]/.test(line));
+	const lines = captured.flatMap((line) => {
+		if (line.startsWith('a=rid:0 ')) {
+			return rids.map((rid) => `a=rid:${rid} send`);
+		}
+		if (line.startsWith('a=simulcast:')) {
+			return [`a=simulcast:send ${rids.join(';')}`];
+		}
 		kind = /^m=(\w+)/.exec(line)?.[1] ?? kind;
 		const ssrc = kind === 'audio' ? values.audioSsrc : values.videoSsrc;
 		return line

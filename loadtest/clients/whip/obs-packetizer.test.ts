@@ -73,6 +73,17 @@ describe("OBS's offer", () => {
 		expect(sdp).not.toContain('a=candidate');
 	});
 
+	it.each([2, 3, 4])('has %d layers as OBS does, the largest first', (count) => {
+		const { sdp } = obsOffer(values, count);
+		const rids = ['0', '1', '2', '3'].slice(0, count);
+		expect(sdp.split('\r\n').filter((line) => line.startsWith('a=rid'))).toEqual(
+			rids.map((rid) => `a=rid:${rid} send`),
+		);
+		expect(sdp).toContain(`a=simulcast:send ${rids.join(';')}\r\n`);
+		expect(sdp).toContain('a=ssrc:11 cname:');
+		expect(sdp).not.toContain('a=ssrc:22');
+	});
+
 	it('reads an answer, and names what is missing in one', () => {
 		const answer = [
 			'v=0',

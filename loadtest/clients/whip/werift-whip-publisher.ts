@@ -1,6 +1,7 @@
 /**
- * Publishes by WHIP as OBS does. The offer has no candidates, and every video packet has mid and rid. Delimiter and
- * parameter sets are in their own NAL units. Key-frame requests are ignored.
+ * Publishes by WHIP as OBS does, with one to four simulcast layers. The offer has no candidates, and every video packet
+ * has mid and rid. Delimiter and parameter sets are in their own NAL units. Key-frame requests are ignored, and so are
+ * requests for lost packets of the lower layers (https://github.com/obsproject/obs-studio/issues/13161).
  */
 import { randomInt } from 'node:crypto';
 import { type Extension, RtpHeader } from 'werift';
@@ -27,11 +28,32 @@ const OPUS_DELAY_MS = 26.5;
 const REPORT_INTERVAL_MS = 1000;
 /** OBS's first report comes half a second to a second after it connects. */
 const FIRST_REPORT_AFTER_MS = 750;
-/** Header extensions of every video packet, also when the answer leaves them out: mid "1" and rid "0". */
-const VIDEO_EXTENSIONS: Extension[] = [
-	{ id: 1, payload: Buffer.from('1') },
-	{ id: 2, payload: Buffer.from('0') },
-];
+/** Height of each layer as a share of the picture's, by the number of layers. */
+const LAYER_SHARES: Readonly<Record<number, readonly number[]>> = {
+	1: [1],
+	2: [1, 0.5],
+	3: [1, 2 / 3, 1 / 3],
+	4: [1, 0.75, 0.5, 0.25],
+};
+/** Of pictures of one kind, the bits needed grow with the pixels by this power. */
+const BITS_BY_PIXELS_POWER = 0.75;
+
+/** One simulcast layer; the first is the whole picture. */
+type Layer = {
+	settings: EncoderSettings;
+	stream: RtpStream;
+	firstTicks: number;
+	extensions: Extension[];
+	isOn: boolean;
+};
+
+/** Header extensions of every video packet, also when the answer leaves them out: mid "1" and the rid. */
+function videoExtensions(rid: string): Extension[] {
+	return [
+		{ id: 1, payload: Buffer.from('1') },
+		{ id: 2, payload: Buffer.from(rid) },
+	];
+}
 
 /** One outgoing RTP stream. */
 type RtpStream = { ssrc: number; sequenceNumber: number; timestamp: number; packetCount: number; octetCount: number };
@@ -58,7 +80,7 @@ export class WeriftWhipPublisher implements Publisher {
 	readonly clockOffsetMs = 0;
 	readonly #settings: EncoderSettings;
 	readonly #target: PublishTarget;
-	readonly #video = createStream(0, 0);
+	readonly #layers: readonly Layer[];
 	readonly #audio = createStream(randomInt(2 ** 16), randomInt(2 ** 32));
 	#transport: WhipTransport | undefined;
 	#encoders: EncoderProcess[] = [];
@@ -66,20 +88,36 @@ export class WeriftWhipPublisher implements Publisher {
 	#sessionUrl: string | undefined;
 	readonly #reports = new Timer(systemClock, () => this.#report());
 
-	constructor(settings: EncoderSettings, target: PublishTarget) {
+	/** `layerCount`: 1 to 4. */
+	constructor(settings: EncoderSettings, target: PublishTarget, layerCount = 1) {
 		this.#settings = { ...settings, soundLeadMs: settings.soundLeadMs === 0 ? 0 : OPUS_DELAY_MS };
 		this.#target = target;
+		this.#layers = LAYER_SHARES[layerCount]!.map((share, index): Layer => {
+			const firstTicks = index === 0 ? 0 : randomInt(2 ** 32);
+			return {
+				settings: scaled(this.#settings, share),
+				stream: createStream(0, firstTicks),
+				firstTicks,
+				extensions: videoExtensions(String(index)),
+				isOn: true,
+			};
+		});
 	}
 
 	get description(): string {
 		return `WHIP (as OBS), ${describeSettings(this.#settings)}`;
 	}
 
+	/** Stops sending a layer, by its rid, or sends it again. */
+	switchLayer(rid: string, isOn: boolean): void {
+		this.#layers[Number(rid)]!.isOn = isOn;
+	}
+
 	async start(): Promise<void> {
 		this.#transport = await WhipTransport.create();
 		try {
-			const ssrcs = { audioSsrc: this.#audio.ssrc, videoSsrc: this.#video.ssrc };
-			const { sdp, userAgent } = obsOffer({ ...this.#transport.offerValues, ...ssrcs });
+			const ssrcs = { audioSsrc: this.#audio.ssrc, videoSsrc: this.#layers[0]!.stream.ssrc };
+			const { sdp, userAgent } = obsOffer({ ...this.#transport.offerValues, ...ssrcs }, this.#layers.length);
 			const response = await fetch(this.#target.url, {
 				method: 'POST',
 				headers: {
@@ -140,32 +178,40 @@ export class WeriftWhipPublisher implements Publisher {
 	#startMedia(transport: WhipTransport): void {
 		const settings = this.#settings;
 		const artist = new BenchPicture(settings.widthPixels, settings.heightPixels);
-		const video = new EncoderProcess(weriftVideoArguments(settings), settings, artist, 'video');
 		const sound = new EncoderProcess(weriftSoundArguments(settings), settings, artist, 'sound');
-		video.patienceMs = settings.patienceMs ?? 0;
-		this.#encoders = [video, sound];
-		readFrames(video, ({ timeTicks, isKeyFrame, bytes }, { timeBase, codecSpecificData }) => {
-			const nals = obsNalUnits(splitAnnexB(bytes), splitAnnexB(codecSpecificData), isKeyFrame);
-			const seconds = (timeTicks * timeBase.numerator) / timeBase.denominator;
-			this.#video.timestamp = Math.round(seconds * VIDEO_CLOCK_RATE) % 2 ** 32;
-			const payloads = obsPayloads(nals);
-			payloads.forEach((payload, index) => {
-				const isLast = index === payloads.length - 1;
-				this.#send(transport, this.#video, VIDEO_PAYLOAD_TYPE, payload, isLast, VIDEO_EXTENSIONS);
-			});
-		});
+		const videos = this.#layers.map((layer) => this.#startLayer(transport, layer));
+		this.#encoders = [...videos, sound];
 		readFrames(sound, ({ bytes }) => {
 			this.#send(transport, this.#audio, AUDIO_PAYLOAD_TYPE, bytes, false, []);
 			this.#audio.timestamp = (this.#audio.timestamp + OPUS_PACKET_TICKS) % 2 ** 32;
 		});
 		const output: SourceOutput = {
-			picture: (frame) => video.picture(frame),
+			picture: (frame) => videos.forEach((video) => video.picture(frame)),
 			sound: (originMs, first, end) => sound.sound(originMs, first, end),
 		};
 		this.#loop = new SourceLoop(systemClock, settings, output, settings.soundLeadMs);
-		video.onFailure = sound.onFailure = () => this.#endMedia();
+		for (const encoder of this.#encoders) {
+			encoder.onFailure = () => this.#endMedia();
+		}
 		this.#loop.start();
 		this.#reports.arm(FIRST_REPORT_AFTER_MS);
+	}
+
+	#startLayer(transport: WhipTransport, layer: Layer): EncoderProcess {
+		const { settings, stream, extensions } = layer;
+		const artist = new BenchPicture(settings.widthPixels, settings.heightPixels);
+		const video = new EncoderProcess(weriftVideoArguments(settings), settings, artist, 'video');
+		video.patienceMs = settings.patienceMs ?? 0;
+		readFrames(video, ({ timeTicks, isKeyFrame, bytes }, { timeBase, codecSpecificData }) => {
+			const nals = obsNalUnits(splitAnnexB(bytes), splitAnnexB(codecSpecificData), isKeyFrame);
+			const seconds = (timeTicks * timeBase.numerator) / timeBase.denominator;
+			stream.timestamp = (Math.round(seconds * VIDEO_CLOCK_RATE) + layer.firstTicks) % 2 ** 32;
+			const payloads = layer.isOn ? obsPayloads(nals) : [];
+			payloads.forEach((payload, index) => {
+				this.#send(transport, stream, VIDEO_PAYLOAD_TYPE, payload, index === payloads.length - 1, extensions);
+			});
+		});
+		return video;
 	}
 
 	#send(
@@ -180,6 +226,7 @@ export class WeriftWhipPublisher implements Publisher {
 		transport.send(
 			new RtpHeader({ version: 2, payloadType, sequenceNumber, timestamp, ssrc, marker, extensions }),
 			payload,
+			stream === this.#audio || stream === this.#layers[0]!.stream,
 		);
 		stream.sequenceNumber = (sequenceNumber + 1) % 2 ** 16;
 		stream.packetCount++;
@@ -193,9 +240,11 @@ export class WeriftWhipPublisher implements Publisher {
 		if (loop !== undefined && loop.sent.length > 0) {
 			// Both streams relate to one capture clock, as OBS's timestamps do.
 			const sinceMs = nowMs - loop.originMs;
-			const [video, audio] = [this.#video, this.#audio];
-			const videoTicks = msToTicks(sinceMs, VIDEO_CLOCK_RATE) % 2 ** 32;
-			transport.sendReport(video.ssrc, videoTicks, nowMs, video.packetCount, video.octetCount);
+			const audio = this.#audio;
+			for (const { stream, firstTicks } of this.#layers.filter(({ isOn }) => isOn)) {
+				const videoTicks = (msToTicks(sinceMs, VIDEO_CLOCK_RATE) + firstTicks) % 2 ** 32;
+				transport.sendReport(stream.ssrc, videoTicks, nowMs, stream.packetCount, stream.octetCount);
+			}
 			const audioTicks = (audio.timestamp + this.#audioTicksAhead(sinceMs)) % 2 ** 32;
 			transport.sendReport(audio.ssrc, (audioTicks + 2 ** 32) % 2 ** 32, nowMs, audio.packetCount, audio.octetCount);
 		}
@@ -206,6 +255,17 @@ export class WeriftWhipPublisher implements Publisher {
 	#audioTicksAhead(sinceMs: number): number {
 		return Math.round(sinceMs * 48 + 312) - this.#audio.packetCount * OPUS_PACKET_TICKS;
 	}
+}
+
+/** The settings of a layer whose height is this share. */
+function scaled(settings: EncoderSettings, share: number): EncoderSettings {
+	const even = (pixels: number): number => 2 * Math.round((pixels * share) / 2);
+	return {
+		...settings,
+		widthPixels: even(settings.widthPixels),
+		heightPixels: even(settings.heightPixels),
+		videoBitrateBps: Math.round(settings.videoBitrateBps * (share * share) ** BITS_BY_PIXELS_POWER),
+	};
 }
 
 function createStream(sequenceNumber: number, timestamp: number): RtpStream {

@@ -62,10 +62,12 @@ export class WhipTransport {
 		return connectDtls(systemClock, this.#ice, this.#dtls, answer, CONNECT_DEADLINE_MS);
 	}
 
-	/** Sends a packet and keeps it for NACK. */
-	send(header: RtpHeader, payload: Uint8Array): void {
+	/** Sends a packet, and keeps it if it may be sent again after NACK. */
+	send(header: RtpHeader, payload: Uint8Array, isKept = true): void {
 		const packet = { header, payload: Buffer.from(payload) };
-		this.#kept.set(`${header.ssrc}/${header.sequenceNumber}`, packet);
+		if (isKept) {
+			this.#kept.set(`${header.ssrc}/${header.sequenceNumber}`, packet);
+		}
 		if (this.#kept.size > MAX_KEPT_PACKETS) {
 			this.#kept.delete(this.#kept.keys().next().value!);
 		}

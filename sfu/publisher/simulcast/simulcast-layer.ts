@@ -11,8 +11,11 @@ const SIZE_RATIO = 1.1;
 /** Of two layers of the same size the one with this much more bit rate is better; a smaller difference is chance. */
 const BITRATE_RATIO = 1.5;
 const BITRATE_WINDOW_MS = 1000;
-/** A layer is away when it was silent this long while another layer sent {@link AWAY_PICTURES}. */
-const AWAY_MS = 1000;
+/**
+ * A layer is away when it was silent this long while another layer sent {@link AWAY_PICTURES}. Viewers over WebRTC see
+ * the last picture meanwhile. Half of it takes the jitter of a poor line for the end of a layer.
+ */
+const AWAY_MS = 500;
 /** At low frame rates silence alone shows nothing. */
 const AWAY_PICTURES = 3;
 

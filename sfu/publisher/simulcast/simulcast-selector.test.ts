@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { unwrap } from '../../../core/units.ts';
-import { createRtpHeader } from '../../../core/wire/rtp/rtp-packet.ts';
+import { createRtpHeader, type RtpHeader } from '../../../core/wire/rtp/rtp-packet.ts';
 import { PICTURE_TICKS } from '../../testing/numbered-pictures.ts';
 import { LAYER_SPS } from '../../testing/simulcast-peer.ts';
 import { SimulcastSelector } from './simulcast-selector.ts';
@@ -25,6 +25,8 @@ type Layer = {
 /** Sends layers in an offered order, each with its own clock and numbers, and may answer requests for key frames. */
 class Rig {
 	readonly received: Received[] = [];
+	/** Of the layers below the largest. */
+	readonly layersReceived: Received[] = [];
 	readonly changes: string[] = [];
 	readonly layers: Layer[];
 	requestCount = 0;
@@ -46,17 +48,8 @@ class Rig {
 		this.#selector = new SimulcastSelector({
 			codec: 'h264',
 			layerCount: order.length,
-			forward: (packet, header) => {
-				const [rid, picture, isKeyFrame] = packet.toString('latin1', header.payloadEnd).split(' ');
-				this.received.push({
-					rid: rid!,
-					picture: Number(picture),
-					isKeyFrame: isKeyFrame === 'key',
-					sequenceNumber: header.sequenceNumber,
-					ticks: header.timestampTicks,
-					atMs: this.nowMs,
-				});
-			},
+			forward: (packet, header) => this.received.push(this.#read(packet, header)),
+			forwardLayer: (_index, packet, header) => this.layersReceived.push(this.#read(packet, header)),
 			requestKeyFrame: () => {
 				this.requestCount++;
 				if (options.answersRequests !== false) {
@@ -66,6 +59,15 @@ class Rig {
 				}
 			},
 			changed: (from, to) => this.changes.push(`${from === undefined ? '' : order[from.index]}>${order[to.index]}`),
+		});
+	}
+
+	/** Without the half second after each change, which repeats pictures and catches up. */
+	get settled(): Received[] {
+		let changedAtMs = -Infinity;
+		return this.received.filter(({ rid, atMs }, index) => {
+			changedAtMs = index > 0 && rid !== this.received[index - 1]!.rid ? atMs : changedAtMs;
+			return atMs - changedAtMs > 500;
 		});
 	}
 
@@ -88,6 +90,18 @@ class Rig {
 			}
 			this.nowMs += PICTURE_MS;
 		}
+	}
+
+	#read(packet: Buffer, header: RtpHeader): Received {
+		const [rid, picture, isKeyFrame] = packet.toString('latin1', header.payloadEnd).split(' ');
+		return {
+			rid: rid!,
+			picture: Number(picture),
+			isKeyFrame: isKeyFrame === 'key',
+			sequenceNumber: header.sequenceNumber,
+			ticks: header.timestampTicks,
+			atMs: this.nowMs,
+		};
 	}
 
 	#sendPicture(layer: Layer, picture: number, dropsMarker: boolean): void {
@@ -182,10 +196,58 @@ describe('SimulcastSelector', () => {
 			expect(rig.violations()).toEqual([]);
 			// Times are those of the same instant, to a millisecond with reports and to some without.
 			const { ticks: firstTicks, picture: first } = rig.received[0]!;
-			const errors = rig.received.map(
+			const errors = rig.settled.map(
 				({ ticks, picture }) => unwrap(ticks, firstTicks, 32) - firstTicks - (picture - first) * PICTURE_TICKS,
 			);
 			expect(Math.max(...errors.map(Math.abs))).toBeLessThanOrEqual(toleranceTicks);
+		},
+	);
+
+	it.each([
+		['answers', true],
+		['ignores', false],
+	])('falls without a hole in the media when the publisher %s requests', (_name, answersRequests) => {
+		const rig = new Rig('qhf', { gopPictures: 60, answersRequests });
+		rig.run(5500);
+		const beforeFall = rig.received.length;
+		rig.layer('f').isOn = false;
+		rig.run(4000);
+		const fall = rig.received[beforeFall]!;
+		expect(fall.rid).toBe('h');
+		expect(fall.atMs - rig.received[beforeFall - 1]!.atMs).toBeLessThan(600);
+		const steps = rig.received
+			.slice(beforeFall)
+			.map(
+				({ ticks }, index) =>
+					unwrap(ticks, rig.received[beforeFall + index - 1]!.ticks, 32) - rig.received[beforeFall + index - 1]!.ticks,
+			);
+		expect(Math.max(...steps)).toBeLessThanOrEqual(PICTURE_TICKS + 90);
+		expect(rig.violations()).toEqual([]);
+	});
+
+	it.each([
+		['with', true],
+		['without', false],
+	])(
+		'puts out all layers but the largest with the times of the stream, through a fall (%s reports)',
+		(_name, reports) => {
+			const rig = new Rig('qhf', { gopPictures: 60 });
+			rig.run(6000, { reports });
+			rig.layer('f').isOn = false;
+			rig.run(4000, { reports });
+			rig.layer('f').isOn = true;
+			rig.run(8000, { reports });
+			expect(rig.changes).toEqual(['>f', 'f>h', 'h>f']);
+			const ticksOf = new Map(rig.settled.map(({ picture, ticks }) => [picture, ticks]));
+			for (const rid of ['h', 'q']) {
+				const own = rig.layersReceived.filter((packet) => packet.rid === rid);
+				expect(own[0]).toMatchObject({ picture: 0, isKeyFrame: true });
+				expect(new Set(own.map(({ picture }) => picture)).size).toBe(540);
+				// One tick more where the stream's picture has been shown from the layer before the change.
+				const off = own.filter(({ picture, ticks }) => Math.abs((ticksOf.get(picture) ?? ticks) - ticks) > 1);
+				expect(off).toEqual([]);
+			}
+			expect(rig.layersReceived.some(({ rid }) => rid === 'f')).toBe(false);
 		},
 	);
 

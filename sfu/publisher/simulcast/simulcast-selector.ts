@@ -2,9 +2,14 @@
  * Makes one stream of a publisher's simulcast layers: the largest layer that comes, spliced at key frames onto one line
  * of sequence numbers and timestamps. mediasoup's own choice follows the order of the layers in the offer, which is not
  * that of their size. It also waits for sender reports that some publishers never send.
+ *
+ * The smaller layers come out too, each with its own numbers and the stream's timestamps. The one that becomes the
+ * stream, because no larger one comes, still comes out as a layer.
  */
+import { msToTicks, VIDEO_CLOCK_RATE } from '../../../core/units.ts';
 import type { RtpHeader } from '../../../core/wire/rtp/rtp-packet.ts';
 import { SequenceSplicer } from '../../stage/layer/splice.ts';
+import { LayerTimes } from './layer-times.ts';
 import { readKeyFrameStart, SimulcastLayer } from './simulcast-layer.ts';
 
 /** How long the start waits for offered layers: their first key frames come together, or some never come. */
@@ -19,28 +24,37 @@ const FALL_MEMORY_MS = 120_000;
 const KEY_FRAME_REQUEST_INTERVAL_MS = 1000;
 /** How long a new layer's key frame is held back for the rest of the old layer's picture. */
 const CLOSE_WAIT_MS = 60;
-/** Packets of a layer that are held back: a key frame and half a second of 8 Mbit/s. */
-const MAX_HELD_PACKETS = 500;
+/** Packets of a layer that are held back: a GOP of 2.5 s at 4 Mbit/s. */
+const MAX_HELD_PACKETS = 1100;
 /** After a change, times behind the newest picture advance at this fraction of their speed until they catch up. */
 const CATCH_UP_DIVISOR = 32;
+/** The last picture before a change is shown as long as the one before it, and no longer than this. */
+const MAX_STEP_TICKS = msToTicks(100, VIDEO_CLOCK_RATE);
 
 type SimulcastSelectorOptions = {
 	codec: 'h264' | 'vp8';
 	layerCount: number;
 	/** Called for each packet of the stream. Number and timestamp in the header are the stream's. */
 	forward: (packet: Buffer, header: RtpHeader) => void;
+	/**
+	 * Called for each packet of a layer that is not the largest one, once its times are known. The timestamp in the
+	 * header is the stream's.
+	 */
+	forwardLayer?: (index: number, packet: Buffer, header: RtpHeader) => void;
 	/** Asks the publisher for key frames of all layers. */
 	requestKeyFrame: () => void;
 	/** Another layer was chosen. `from` is undefined at the start. */
 	changed: (from: SimulcastLayer | undefined, to: SimulcastLayer) => void;
 };
 
-type HeldPacket = { packet: Buffer; header: RtpHeader };
+type HeldPacket = { packet: Buffer; header: RtpHeader; isKeyFrame: boolean };
 
 /** One publisher's picture. Has no timers: it decides when a packet comes. */
 export class SimulcastSelector {
 	readonly #options: SimulcastSelectorOptions;
 	readonly #layers: readonly SimulcastLayer[];
+	/** By index. */
+	readonly #times: readonly LayerTimes[];
 	/** Packets since the newest key frame of layers that may be chosen next, by index. */
 	readonly #held: ({ sinceMs: number; packets: HeldPacket[] } | undefined)[];
 	#splicer: SequenceSplicer | undefined;
@@ -51,11 +65,15 @@ export class SimulcastSelector {
 	#isPictureClosed = true;
 	#fallCount = 0;
 	#fellAtMs = -Infinity;
-	// Timestamps out = in + offset, but never at or below the floor.
+	// Timestamps out = in + offset, but never below the floor.
 	#offsetTicks = 0;
 	#firstTicks = 0;
 	#floorTicks = -Infinity;
 	#highestTicks = -Infinity;
+	/** From the picture before the newest one. */
+	#stepTicks = 0;
+	/** Of the stream. */
+	#keyFrameTicks: number | undefined;
 
 	constructor(options: SimulcastSelectorOptions) {
 		this.#options = options;
@@ -64,6 +82,7 @@ export class SimulcastSelector {
 			(_, index) => new SimulcastLayer(index, options.layerCount),
 		);
 		this.#held = this.#layers.map(() => undefined);
+		this.#times = this.#layers.map(() => new LayerTimes());
 	}
 
 	/** Handles a packet of a layer. The header is changed, or not used again. */
@@ -81,8 +100,9 @@ export class SimulcastSelector {
 		if (keyFrame !== undefined) {
 			this.#firstKeyFrameAtMs ??= nowMs;
 		}
+		this.#forwardLayer(layer, { packet, header, isKeyFrame: keyFrame !== undefined });
 		if (layer === this.#current) {
-			this.#forward(packet, header);
+			this.#forward({ packet, header, isKeyFrame: keyFrame !== undefined });
 		} else {
 			this.#hold(layer, packet, header, keyFrame !== undefined, nowMs);
 		}
@@ -98,9 +118,31 @@ export class SimulcastSelector {
 			: wrap(layer.clock.unwrap(timestampTicks) + this.#offsetTicks);
 	}
 
-	// At the start any layer may be the wanted one; later only one is.
+	#forwardLayer(layer: SimulcastLayer, { packet, header, isKeyFrame }: HeldPacket): void {
+		const current = this.#current;
+		if (current === undefined) {
+			return;
+		}
+		const times = this.#times[layer.index]!;
+		const ticks = layer.clock.unwrap(header.timestampTicks);
+		const estimateTicks = layer.clock.ticksTo(current.clock) + this.#offsetTicks;
+		if (isKeyFrame && layer !== current) {
+			times.keyFrame(ticks, estimateTicks, this.#keyFrameTicks);
+		}
+		const isBelow = this.#layers.some((other) => other.outranks(layer));
+		if (this.#options.forwardLayer !== undefined && isBelow && times.isKnown) {
+			const timestampTicks = wrap(times.place(ticks, estimateTicks));
+			this.#options.forwardLayer(layer.index, packet, { ...header, timestampTicks });
+		}
+	}
+
+	/**
+	 * At the start any layer may be the wanted one; later only one is. The next smaller one is held as well, so that
+	 * it can replace the stream's without a wait for its key frame.
+	 */
 	#hold(layer: SimulcastLayer, packet: Buffer, header: RtpHeader, isKeyFrame: boolean, nowMs: number): void {
-		if (this.#current !== undefined && this.#wanted(nowMs) !== layer) {
+		const mayBeNext = this.#current === undefined || this.#wanted(nowMs) === layer || this.#nextBelow(nowMs) === layer;
+		if (!mayBeNext) {
 			this.#held[layer.index] = undefined;
 			return;
 		}
@@ -110,7 +152,7 @@ export class SimulcastSelector {
 			held = { sinceMs: nowMs, packets: [] };
 		}
 		this.#held[layer.index] = held !== undefined && held.packets.length < MAX_HELD_PACKETS ? held : undefined;
-		this.#held[layer.index]?.packets.push({ packet, header: { ...header } });
+		this.#held[layer.index]?.packets.push({ packet, header: { ...header }, isKeyFrame });
 	}
 
 	#mayChange(nowMs: number): void {
@@ -146,6 +188,18 @@ export class SimulcastSelector {
 		return nowMs - largest.liveSinceMs >= this.#upgradeAfterMs(nowMs) ? largest : current;
 	}
 
+	/** The largest live layer that the stream's outranks. */
+	#nextBelow(nowMs: number): SimulcastLayer | undefined {
+		let next: SimulcastLayer | undefined;
+		for (const layer of this.#layers) {
+			const isBelow = layer.hasKeyFrame && !layer.isAway(nowMs) && this.#current?.outranks(layer) === true;
+			if (isBelow && (next === undefined || layer.outranks(next))) {
+				next = layer;
+			}
+		}
+		return next;
+	}
+
 	#largestLive(nowMs: number): SimulcastLayer | undefined {
 		let largest = this.#current?.isAway(nowMs) === false ? this.#current : undefined;
 		for (const layer of this.#layers) {
@@ -168,33 +222,57 @@ export class SimulcastSelector {
 		if (from === undefined) {
 			this.#splicer = new SequenceSplicer(first.sequenceNumber);
 		} else {
-			this.#offsetTicks += to.clock.ticksTo(from.clock);
+			const estimateTicks = this.#offsetTicks + to.clock.ticksTo(from.clock);
+			const knownTicks = this.#times[to.index]!.offsetTicks(estimateTicks);
+			this.#offsetTicks = this.#times[to.index]!.isExact ? knownTicks : estimateTicks;
 			if (from.isAway(nowMs)) {
 				this.#fallCount = nowMs - this.#fellAtMs < FALL_MEMORY_MS ? this.#fallCount + 1 : 1;
 				this.#fellAtMs = nowMs;
 			}
 		}
-		this.#floorTicks = this.#highestTicks;
+		this.#times[to.index]!.settle(this.#offsetTicks);
+		this.#floorTicks = this.#highestTicks + this.#stepTicks;
 		// No gap in the numbers, even if the old picture is not complete: a gap would damage the new key frame.
 		this.#splicer!.begin(first.sequenceNumber, false);
 		this.#current = to;
-		this.#held.fill(undefined);
+		this.#held[to.index] = undefined;
 		this.#options.changed(from, to);
-		for (const { packet, header } of packets) {
-			this.#forward(packet, header);
+		for (const entry of packets) {
+			this.#forward(entry);
+		}
+		if (from === undefined) {
+			for (const layer of this.#layers) {
+				this.#held[layer.index]?.packets.forEach((entry) => this.#forwardLayer(layer, entry));
+			}
 		}
 	}
 
-	#forward(packet: Buffer, header: RtpHeader): void {
+	#onStreamKeyFrame(ticks: number): void {
+		this.#keyFrameTicks = ticks;
+		for (const [index, times] of this.#times.entries()) {
+			if (index !== this.#current!.index) {
+				times.streamKeyFrame(ticks);
+			}
+		}
+	}
+
+	#forward({ packet, header, isKeyFrame }: HeldPacket): void {
 		const sequenceNumber = this.#splicer!.map(header.sequenceNumber);
 		if (sequenceNumber === undefined) {
 			return;
 		}
 		const ticks = this.#current!.clock.unwrap(header.timestampTicks);
+		if (isKeyFrame) {
+			this.#onStreamKeyFrame(ticks + this.#offsetTicks);
+		}
 		// Pictures not later than what was sent already keep their order without moving all that follows.
-		const earliest = this.#floorTicks + 1 + Math.floor((ticks - this.#firstTicks) / CATCH_UP_DIVISOR);
+		const earliest = this.#floorTicks + Math.floor((ticks - this.#firstTicks) / CATCH_UP_DIVISOR);
 		const out = Math.max(ticks + this.#offsetTicks, earliest);
-		this.#highestTicks = Math.max(this.#highestTicks, out);
+		const stepTicks = out - this.#highestTicks;
+		if (stepTicks > 0) {
+			this.#stepTicks = Math.min(stepTicks, MAX_STEP_TICKS);
+			this.#highestTicks = out;
+		}
 		this.#isPictureClosed = header.hasMarker;
 		header.sequenceNumber = sequenceNumber & 0xffff;
 		header.timestampTicks = wrap(out);

@@ -80,6 +80,7 @@ export type PagePeerConnection = {
 	ontrack: ((event: { track: PageTrack; streams: PageStream[] }) => void) | null;
 	addEventListener(name: string, listener: () => void): void;
 	addTransceiver(trackOrKind: PageTrack | string, init: object): PageTransceiver;
+	getSenders(): PageSender[];
 	createOffer(): Promise<object>;
 	createAnswer(): Promise<object>;
 	setLocalDescription(description?: object): Promise<void>;
@@ -88,13 +89,13 @@ export type PagePeerConnection = {
 	close(): void;
 };
 
-type PageTransceiver = {
-	setCodecPreferences(codecs: object[]): void;
-	sender: {
-		getParameters(): { degradationPreference?: string };
-		setParameters(parameters: object): Promise<void>;
-	};
+type PageSender = {
+	track: PageTrack | null;
+	getParameters(): { degradationPreference?: string; encodings: { active: boolean }[] };
+	setParameters(parameters: object): Promise<void>;
 };
+
+type PageTransceiver = { setCodecPreferences(codecs: object[]): void; sender: PageSender };
 
 export type PageAudioContext = {
 	currentTime: number;

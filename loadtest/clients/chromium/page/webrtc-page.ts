@@ -3,7 +3,12 @@ import { createCanvasSource } from './canvas-source.ts';
 import type { CanvasSourceOptions } from './canvas-source.ts';
 import type { PagePeerConnection, PageStream, PageTrack, PageVideo, PageWindow } from './dom-types.ts';
 
-export type SendOptions = CanvasSourceOptions & { codec: 'h264' | 'vp8'; videoBitrateBps: number };
+export type SendOptions = CanvasSourceOptions & {
+	codec: 'h264' | 'vp8';
+	videoBitrateBps: number;
+	/** Simulcast layers, each with half the height of the one before; default 1. */
+	layerCount?: number;
+};
 
 const page = globalThis as unknown as PageWindow;
 const connections: PagePeerConnection[] = [];
@@ -39,6 +44,17 @@ export async function answerOffer(sdp: string): Promise<string> {
 export async function sendCanvasByWhip(options: SendOptions, url: string, key: string): Promise<void> {
 	sessionKey = key;
 	await negotiate('WHIP', url, await sendCanvasDirectly(options), { Authorization: `Bearer ${key}` });
+}
+
+/** Stops sending a simulcast layer, by its place, or sends it again. */
+export async function switchLayer(index: number, isOn: boolean): Promise<void> {
+	const sender = connections
+		.at(-1)!
+		.getSenders()
+		.find(({ track }) => track?.kind === 'video')!;
+	const parameters = sender.getParameters();
+	parameters.encodings[index]!.active = isOn;
+	await sender.setParameters(parameters);
 }
 
 /** Plays a channel by WHEP. Throws with the status when it is refused. */
@@ -106,7 +122,11 @@ async function addSender(
 		connection.addTransceiver(track, init);
 		return;
 	}
-	const sendEncodings = [{ maxBitrate: options.videoBitrateBps, maxFramerate: options.frameRate }];
+	const { videoBitrateBps, frameRate: maxFramerate, layerCount = 1 } = options;
+	const sendEncodings = Array.from({ length: layerCount }, (_, index) => {
+		const encoding = { maxBitrate: Math.round(videoBitrateBps / 3 ** index), maxFramerate };
+		return layerCount === 1 ? encoding : { ...encoding, rid: String(index), scaleResolutionDownBy: 2 ** index };
+	});
 	const transceiver = connection.addTransceiver(track, { ...init, sendEncodings });
 	const codecs = page.RTCRtpReceiver.getCapabilities('video').codecs;
 	const wanted = codecs.filter(

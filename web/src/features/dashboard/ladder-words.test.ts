@@ -8,6 +8,7 @@ const RUNG = {
 	heightPixels: 720,
 	frameRate: 60,
 	maxBitrateBps: 4_500_000,
+	from: 'server',
 	state: 'running',
 } as const;
 const HEALTH = {
@@ -15,7 +16,7 @@ const HEALTH = {
 	health: { videoBitrateBps: 6_200_000 },
 	ladder: {
 		rungs: [
-			{ ...RUNG, name: '720p60' },
+			{ ...RUNG, name: '720p60', from: 'publisher' },
 			{ ...RUNG, name: '480p30', widthPixels: 854, heightPixels: 480, frameRate: 29.97, state: 'failing' },
 		],
 		leftOut: [],
@@ -45,7 +46,7 @@ it('lists the source and the rungs, each with its viewers', () => {
 		{
 			rung: '720p60',
 			label: '720p60',
-			detail: '1280 × 720, 60 pictures a second',
+			detail: '1280 × 720, 60 pictures a second, from your encoder',
 			bitrate: 'up to 4.5 Mbit/s',
 			state: undefined,
 			viewers: { webrtc: 0, 'll-hls': 0 },

@@ -58,7 +58,7 @@ export function ladderRows({ video, health, ladder, audience }: ChannelHealth): 
 		...rungs.map((rung): LadderRow => ({
 			rung: rung.name,
 			label: formatPicture(rung),
-			detail: formatDetail(rung),
+			detail: `${formatDetail(rung)}${rung.from === 'publisher' ? ', from your encoder' : ''}`,
 			bitrate: `up to ${formatBitrate(rung.maxBitrateBps)}`,
 			state: STATES[rung.state],
 			viewers: viewersOf(rung.name),
