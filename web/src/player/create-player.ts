@@ -18,11 +18,23 @@ import { createHlsPlayback } from './playback/hls-playback.ts';
 import { preloadHls } from './playback/hls-preload.ts';
 import type { PlaybackError, PlaybackErrorKind, PlaybackState } from './playback/playback-state.ts';
 import type { Playback, PlaybackStatistics } from './playback/playback.ts';
+import { ListedQualities, qualityName, type Quality, type QualityPreference } from './playback/quality.ts';
 import type { PlaybackDeps } from './playback/tier-playback.ts';
 import { createWebrtcPlayback } from './playback/webrtc-playback.ts';
 import { SignalingClient, type SocketLike } from './signaling/signaling-client.ts';
+import { readLine, readQuality, readSettings, writeLine, writeQuality, writeSettings } from './viewer-memory.ts';
 
-export type { LineProblem, PlaybackError, PlaybackErrorKind, PlaybackState, PlaybackStatistics, Player, WatchSettings };
+export { qualityName };
+export type {
+	LineProblem,
+	PlaybackError,
+	PlaybackErrorKind,
+	PlaybackState,
+	PlaybackStatistics,
+	Player,
+	Quality,
+	WatchSettings,
+};
 
 const STATISTICS_INTERVAL_MS = 500;
 /** hls.js is large: its download must not delay the first picture. */
@@ -40,7 +52,10 @@ const REPORTED_STATES: Record<PlaybackState, ViewerStatistics['state']> = {
 	// Closed during a pause; its replacement is about to connect.
 	stopped: 'connecting',
 };
-const SETTINGS_KEY = 'spillway.watch';
+/** Between two notes of what the line carries. */
+const LINE_INTERVAL_MS = 10_000;
+/** A line that brings a picture over WebRTC carries at least that, and most often more. */
+const WEBRTC_SHARE = 1.2;
 
 export type PlayerStatistics = PlaybackStatistics & { handOver: HandOverReading };
 
@@ -54,6 +69,12 @@ export type PlayerView = {
 	/** A tier that was chosen and did not start to play, while another one still plays. */
 	readonly switchProblem: { tier: DeliveryTier; detail: string } | undefined;
 	readonly settings: WatchSettings;
+	/** What can be chosen in this tier, from the best down; may change. */
+	readonly qualities: readonly Quality[];
+	/** The viewer's choice among them; undefined: the player chooses. */
+	readonly quality: Quality | undefined;
+	/** What is played now. */
+	readonly shownQuality: Quality | undefined;
 	readonly isSoundBlocked: boolean;
 	/** After a pause, the viewer watches behind the live edge; see {@link Player.goLive}. */
 	readonly isBehindLive: boolean;
@@ -82,13 +103,19 @@ class Player extends TypedEmitter<PlayerEvents> {
 	#signaling: SignalingClient | undefined;
 	#chooser: TierChooser | undefined;
 	#session: MediaSessionLink | undefined;
+	/** What the server sends over WebRTC. */
+	readonly #webrtcQualities: ListedQualities;
+	#preference: QualityPreference;
 	#cancelStatistics: CancelTimer | undefined;
+	#cancelLine: CancelTimer | undefined;
 	#cancelPreload: CancelTimer | undefined;
 
 	constructor(deps: { serverClock: ServerClock }, { initialTier }: { initialTier: DeliveryTier }) {
 		super();
 		this.#deps = deps;
 		this.#initialTier = initialTier;
+		this.#preference = readQuality();
+		this.#webrtcQualities = new ListedQualities(this.#preference);
 		this.#view = {
 			state: 'idle',
 			error: undefined,
@@ -97,6 +124,9 @@ class Player extends TypedEmitter<PlayerEvents> {
 			pendingTier: undefined,
 			switchProblem: undefined,
 			settings: { isPaused: false, ...readSettings() },
+			qualities: [],
+			quality: undefined,
+			shownQuality: undefined,
 			isSoundBlocked: false,
 			isBehindLive: false,
 			isSocketOpen: false,
@@ -137,6 +167,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 		const handOver = new HandOver({ clock: systemClock, logger, stage }, { canHls: true, isPaused });
 		this.#handOver = handOver;
 		handOver.channelReported(channel.state, channel.video?.frameRate);
+		this.#listWebrtcQualities(channel);
 		const signaling = new SignalingClient(
 			{
 				clock: systemClock,
@@ -163,8 +194,10 @@ class Player extends TypedEmitter<PlayerEvents> {
 		signaling.start();
 		this.#cancelStatistics = systemClock.setInterval(() => {
 			const { shown, lineProblem } = handOver;
-			this.#set({ statistics: shown?.playback.statistics(), error: shown?.playback.error, lineProblem });
+			const statistics = shown?.playback.statistics();
+			this.#set({ statistics, error: shown?.playback.error, lineProblem, ...this.#readQualities() });
 		}, STATISTICS_INTERVAL_MS);
+		this.#cancelLine = systemClock.setInterval(() => this.#rememberLine(), LINE_INTERVAL_MS);
 		// Needed in an emergency, when the network may be gone.
 		this.#cancelPreload = systemClock.setTimeout(() => void preloadHls(channel.hlsUrl), PRELOAD_AFTER_MS);
 		const readStatistics = (): PlayerStatistics | undefined => this.#readStatistics();
@@ -181,11 +214,26 @@ class Player extends TypedEmitter<PlayerEvents> {
 	channelReported(channel: ChannelDescription): void {
 		this.#session?.describe(channel);
 		this.#handOver?.channelReported(channel.state, channel.video?.frameRate);
+		this.#listWebrtcQualities(channel);
 	}
 
 	choose(tier: DeliveryTier): void {
 		this.#set({ switchProblem: undefined });
 		this.#chooser?.choose(tier);
+	}
+
+	/** Plays this quality of the list, here and on every channel; undefined: what the line and the screen allow. */
+	chooseQuality(id: string | undefined): void {
+		const chosen = this.#view.qualities.find((quality) => quality.id === id);
+		const { kind, heightPixels, frameRate, isSource } = chosen ?? {};
+		this.#preference =
+			kind === undefined
+				? undefined
+				: { kind, heightPixels: heightPixels ?? 0, frameRate: frameRate ?? 0, isSource: isSource === true };
+		writeQuality(this.#preference);
+		this.#webrtcQualities.prefer(this.#preference);
+		this.#handOver?.preferQuality(this.#preference);
+		this.#set(this.#readQualities());
 	}
 
 	/** Returns to the live edge, in the tier that the server has chosen for this viewer. */
@@ -217,6 +265,8 @@ class Player extends TypedEmitter<PlayerEvents> {
 	/** Ends everything and empties the container; also called when the page is left. Idempotent. */
 	readonly close = (): void => {
 		this.#cancelStatistics?.();
+		this.#cancelLine?.();
+		this.#rememberLine();
 		this.#cancelPreload?.();
 		this.#chooser?.close();
 		this.#signaling?.close();
@@ -245,7 +295,10 @@ class Player extends TypedEmitter<PlayerEvents> {
 		signaling.on('stateChanged', (state) => this.#set({ isSocketOpen: state === 'joined' }));
 		signaling.on('presence', (viewerCount) => this.#set({ viewerCount }));
 		signaling.on('decided', (decision) => this.#set({ decision }));
-		signaling.on('channel', ({ state, video }) => handOver.channelReported(state, video?.frameRate));
+		signaling.on('channel', (channel) => {
+			handOver.channelReported(channel.state, channel.video?.frameRate);
+			this.#listWebrtcQualities(channel);
+		});
 	}
 
 	#update(): void {
@@ -263,11 +316,45 @@ class Player extends TypedEmitter<PlayerEvents> {
 			lineProblem: this.#handOver === undefined ? previous.lineProblem : lineProblem,
 			// Shown only while another tier plays on.
 			switchProblem: isSteady ? previous.switchProblem : undefined,
+			...this.#readQualities(),
 		});
 		this.#session?.update(this.#view.settings.isPaused, state);
 		if (previous.state !== state) {
 			this.#signaling?.reportStatistics();
 		}
+	}
+
+	#readQualities(): Pick<PlayerView, 'qualities' | 'quality' | 'shownQuality'> {
+		const control = this.#handOver?.shown?.playback.quality;
+		return {
+			qualities: control?.qualities ?? [],
+			quality: control?.quality,
+			shownQuality: control?.shownQuality,
+		};
+	}
+
+	// For now the publisher's picture is all that is sent over WebRTC.
+	#listWebrtcQualities({ video }: ChannelDescription): void {
+		if (video !== null) {
+			const heightPixels = Math.min(video.widthPixels, video.heightPixels);
+			const sent = { id: 'sent', kind: 'picture', heightPixels, frameRate: video.frameRate, isSource: true } as const;
+			this.#webrtcQualities.list([sent], sent);
+		}
+	}
+
+	#rememberLine(): void {
+		const { lineBps } = this.#handOver?.shown?.playback.statistics() ?? {};
+		if (lineBps !== undefined) {
+			writeLine(lineBps, systemClock.nowMs());
+		}
+	}
+
+	/** What is known of the line before LL-HLS is loaded over it, in bits a second. */
+	get #knownBps(): number | undefined {
+		const shown = this.#handOver?.shown;
+		const remembered = readLine(systemClock.nowMs());
+		const { bitrateBps } = shown?.tier === 'webrtc' ? shown.playback.statistics() : {};
+		return bitrateBps === undefined ? remembered : Math.max(bitrateBps * WEBRTC_SHARE, remembered ?? 0);
 	}
 
 	#readStatistics(): PlayerStatistics | undefined {
@@ -285,8 +372,17 @@ class Player extends TypedEmitter<PlayerEvents> {
 			viewerId: () => this.#signaling?.viewerId,
 		};
 		return tier === 'webrtc'
-			? createWebrtcPlayback(deps, { whepUrl: channel.whepUrl, delayMs: start.delayMs })
-			: createHlsPlayback(deps, { hlsUrl: channel.hlsUrl, fromCaptureTimeMs: start.fromCaptureTimeMs });
+			? createWebrtcPlayback(deps, {
+					whepUrl: channel.whepUrl,
+					delayMs: start.delayMs,
+					qualities: this.#webrtcQualities,
+				})
+			: createHlsPlayback(deps, {
+					hlsUrl: channel.hlsUrl,
+					fromCaptureTimeMs: start.fromCaptureTimeMs,
+					knownBps: this.#knownBps,
+					preference: this.#preference,
+				});
 	}
 }
 
@@ -308,25 +404,6 @@ function viewerStatistics(
 		droppedFrameCount: reading.framesDroppedCount,
 		bitrateBps: Math.round(reading.bitrateBps ?? 0),
 	};
-}
-
-function readSettings(): { isMuted: boolean; volume: number } {
-	try {
-		const stored = JSON.parse(localStorage.getItem(SETTINGS_KEY) ?? '{}') as { isMuted?: unknown; volume?: unknown };
-		const volume = typeof stored.volume === 'number' && stored.volume >= 0 && stored.volume <= 1 ? stored.volume : 1;
-		return { isMuted: stored.isMuted === true, volume };
-	} catch {
-		// Storage is off, or holds another format.
-		return { isMuted: false, volume: 1 };
-	}
-}
-
-function writeSettings({ isMuted, volume }: WatchSettings): void {
-	try {
-		localStorage.setItem(SETTINGS_KEY, JSON.stringify({ isMuted, volume }));
-	} catch {
-		// Storage is off.
-	}
 }
 
 /** `localStorage['spillway.debug'] = '1'` shows everything. */

@@ -23,6 +23,9 @@ const VIEW: PlayerView = {
 	pendingTier: undefined,
 	switchProblem: undefined,
 	settings: { isPaused: false, isMuted: false, volume: 0.5 },
+	qualities: [],
+	quality: undefined,
+	shownQuality: undefined,
 	isSoundBlocked: false,
 	isBehindLive: false,
 	isSocketOpen: true,
@@ -44,6 +47,7 @@ function fakePlayer(first: Partial<PlayerView> = {}) {
 		video: () => undefined,
 		start: () => log.push('start'),
 		choose: (tier: string) => log.push(`choose ${tier}`),
+		chooseQuality: (id: string | undefined) => log.push(`quality ${id ?? 'auto'}`),
 		goLive: () => log.push('go live'),
 		retry: () => log.push('retry'),
 		setPaused: (isPaused: boolean) => log.push(isPaused ? 'pause' : 'play'),
@@ -130,7 +134,7 @@ describe('PlayerStage', () => {
 
 describe('PlayerControls', () => {
 	it('labels each button with its action, and emits it', async () => {
-		const props = { settings: VIEW.settings, isFullscreen: false, canPlay: true };
+		const props = { ...VIEW, isFullscreen: false, canPlay: true };
 		const controls = mount(PlayerControls, { props });
 		const labels = (): Array<string | undefined> =>
 			controls.findAll('button').map((button) => button.attributes('aria-label'));

@@ -57,7 +57,8 @@ async function setUp({ fromCaptureTimeMs = undefined as number | undefined, libr
 	FakeHls.made.length = 0;
 	FakeHls.isSupported = () => true;
 	const [clock, video] = [new FakeClock(), new BufferedVideo()];
-	const browser = { hasMediaSource: () => true, loadLibrary: library } as unknown as HlsBrowser;
+	const loadLadder = async () => undefined;
+	const browser = { hasMediaSource: () => true, loadLibrary: library, loadLadder } as unknown as HlsBrowser;
 	const deps = {
 		clock,
 		logger: silentLogger,
