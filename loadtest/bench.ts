@@ -12,7 +12,9 @@ import { direct } from './bench/direct.ts';
 import { emergencies } from './bench/emergencies.ts';
 import { handOvers } from './bench/hand-overs.ts';
 import { joins } from './bench/joins.ts';
+import { lineSteps } from './bench/line-steps.ts';
 import { loadTester } from './bench/load-tester.ts';
+import { onAir } from './bench/on-air.ts';
 import { paths } from './bench/paths.ts';
 import { players } from './bench/players.ts';
 import { poorLine, POOR_LINE_KINDS } from './bench/poor-line.ts';
@@ -29,7 +31,9 @@ const COMMANDS: Readonly<Record<string, BenchCommand>> = {
 	'hand-overs': handOvers,
 	emergencies,
 	'poor-line': poorLine,
+	'line-steps': lineSteps,
 	churn,
+	'on-air': onAir,
 	strangers,
 	'load-tester': loadTester,
 	direct,
@@ -44,9 +48,11 @@ ${Object.entries(COMMANDS)
   --tiers a,b        of: ${DELIVERY_TIERS.join(', ')}
   --runs n  --seconds n  --settle n  --reference-seconds n (of the direct connection; default: the same)
   --joins n  --away n  --rounds n (of each emergency)
-  --line bits/s  --kinds a,b (of the poor line: ${Object.keys(POOR_LINE_KINDS).join(', ')})
+  --lines Mbit/s,…  --losses %,…  --loss-burst n  --reorder %  --round-trip ms  --congestion cubic|bbr
+  --kinds a,b (of the poor line: ${Object.keys(POOR_LINE_KINDS).join(', ')})  --svg path (of the line's steps)
   --attacks a,b   of: ${Object.keys(ATTACKS).join(', ')}
   --hand-overs n (each way, of each of --viewers n)  --film-strips path (begin of the files' names)
+  --ladder automatic|off|480p30,…   rungs of the server that is started (default: off)
   --size 1280x720  --bitrate 2500000  --gop 2  --sample-rate 48000
   --page bench|product      a plain player of our own, or the product's page
   --video-selector css      product page: its video elements

@@ -8,11 +8,12 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AccessUnit, TrackId } from '../core/media/access-unit.ts';
 import type { TrackConfig } from '../core/media/codecs.ts';
+import { leastIntervalSeconds } from '../core/media/rung.ts';
 import { concatBytes } from './cmaf/box-writer.ts';
 import { silentAacFrame } from './segmenting/track-writer.ts';
 import { readMp4, type ReadPacket } from './testing/mp4-reader.ts';
 import { PlaylistSequenceChecker } from './testing/playlist-rules.ts';
-import { inDecodeOrder } from './testing/simulated-source.ts';
+import { inArrivalOrder, inDecodeOrder, SIMULATED_LADDER } from './testing/simulated-source.ts';
 import { createTestOrigin, playInRealTime, startDemo } from './testing/test-origin.ts';
 
 const run = promisify(execFile);
@@ -211,6 +212,58 @@ describe('our CMAF compared with FFmpeg’s of the same coded media', () => {
 		expect(stderr).toMatch(/max_volume: -9\d/);
 		expect(stderr).not.toMatch(/error|invalid/i);
 		expect(silentAacFrame(audio.config as Parameters<typeof silentAacFrame>[0])).toBeInstanceOf(Uint8Array);
+	});
+});
+
+/** Encodes the source in `folder` as a rung, with the pictures and key frames that an encoder of rungs selects. */
+async function makeRung(folder: string, trackId: TrackId): Promise<FileTrack> {
+	const rung = SIMULATED_LADDER.get(trackId)!;
+	const least = rung.kind === 'video' ? leastIntervalSeconds(rung.frameRate) : 0;
+	const file = path.join(folder, `${trackId}.mp4`);
+	await run('ffmpeg', [
+		...['-v', 'error', '-y', '-i', path.join(folder, 'source.mp4'), '-map', '0:v:0', '-fps_mode', 'passthrough'],
+		...['-vf', `select='isnan(prev_selected_t)+gt(key,0)+gte(t-prev_selected_t,${least})'`],
+		...'-c:v libx264 -preset ultrafast -pix_fmt yuv420p -bf 0 -g 30 -sc_threshold 0 -threads 1'.split(' '),
+		...['-force_key_frames', 'source', '-enc_time_base', '1/90000', '-video_track_timescale', '90000'],
+		...['-movflags', '+cmaf+empty_moov+frag_every_frame+frag_discont+default_base_moof', file],
+	]);
+	return readFileTrack(trackId, await readFile(file));
+}
+
+describe('rungs that FFmpeg encodes', () => {
+	it.each([
+		['without B-frames', 0],
+		['with two B-frames in the source', 2],
+	])('have the borders and times of the source, and decode without a complaint, %s', async (_name, bFrames) => {
+		const own = await mkdtemp(path.join(folder, 'rungs-'));
+		// An odd GOP, so that rungs of half the rate have the odd pictures after every second key frame.
+		const source = await makeFileTracks(own, { seconds: 7, frameRate: '60', gopFrames: 125, bFrames });
+		const rungs = [await makeRung(own, 'video1'), await makeRung(own, 'video2')];
+		await using origin = createTestOrigin();
+		const broadcast = startDemo(origin);
+		const placement = { run: 0, startSeconds: START_SECONDS, captureTimeMs: 1_800_000_000_000 };
+		broadcast.beginRun(0, fileTrackConfigs([...source, ...rungs]), SIMULATED_LADDER);
+		const units = fileAccessUnits([...source, ...rungs], placement);
+		for (const unit of inArrivalOrder(units, ({ trackId }) => (SIMULATED_LADDER.has(trackId) ? 0.15 : 0))) {
+			broadcast.write(unit);
+		}
+		broadcast.end();
+		const bordersOf = (trackId: TrackId): number[][] =>
+			broadcast.rendition(trackId)!.segments.map(({ parts }) => parts.map((part) => part.startTicks));
+		const pictures = (await readMp4(wholeFile(broadcast, 'video0'))).packets;
+		const times = new Set(pictures.map(({ timestampTicks }) => timestampTicks));
+		for (const { trackId, packets } of rungs) {
+			expect(bordersOf(trackId)).toEqual(bordersOf('video0'));
+			const file = path.join(own, `${trackId}-ours.mp4`);
+			const bytes = wholeFile(broadcast, trackId);
+			await writeFile(file, bytes);
+			const ours = (await readMp4(bytes)).packets;
+			expect(ours).toHaveLength(packets.length);
+			expect(ours.filter(({ timestampTicks }) => !times.has(timestampTicks))).toEqual([]);
+			const exact = ['-fps_mode', 'passthrough', '-enc_time_base', '1/90000'];
+			const decoded = await run('ffmpeg', ['-v', 'warning', '-i', file, ...exact, '-f', 'null', '-']);
+			expect(decoded.stderr).toBe('');
+		}
 	});
 });
 

@@ -7,7 +7,7 @@ import { senderKey } from '../core/limits/address-key.ts';
 import type { Logger } from '../core/logger.ts';
 import { answerOtherMethods } from '../core/protocol/api/address-methods.ts';
 import { BroadcastRegistry } from '../ingest/broadcast/broadcast-registry.ts';
-import { parseLadderChoice } from '../core/media/rung.ts';
+import { parseLadderChoice } from '../core/protocol/ladder-choice.ts';
 import { workLimits } from '../ingest/media-plan/work-budget.ts';
 import { createRtmpIngest } from '../ingest/rtmp/rtmp-ingest.ts';
 import { WhipSessions } from '../ingest/whip/whip-routes.ts';
@@ -122,6 +122,7 @@ async function assemble(
 		),
 	);
 	const transcoders = createTranscoderFactory({ clock });
+	const serverLadderChoice = parseLadderChoice(config.ingest.ladder) ?? 'automatic';
 	const registry = own(
 		new BroadcastRegistry({
 			clock,
@@ -129,7 +130,7 @@ async function assemble(
 			sfu,
 			transcoders,
 			limits: workLimits(config.ingest, availableParallelism()),
-			ladderChoice: parseLadderChoice(config.ingest.ladder),
+			ladderChoice: serverLadderChoice,
 			openPackager: (broadcast) => packager.startBroadcast(broadcast),
 		}),
 	);
@@ -143,7 +144,7 @@ async function assemble(
 	const channels: Channels = own(
 		await createChannels(
 			{ ...platform, accounts, registry, viewerCount },
-			{ channelsPerUser, defaultGraceWindowSeconds },
+			{ channelsPerUser, defaultGraceWindowSeconds, serverLadderChoice },
 		),
 	);
 	const publishing = own(

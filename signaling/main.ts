@@ -1,6 +1,8 @@
 /** Starts the server. Only this file and reset-password.ts read the environment and arguments, and print. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { systemClock } from '../core/lifecycle/clock.ts';
 import { maskConfig } from '../core/config/config-schema.ts';
 import { errorMessage, SpillwayError } from '../core/errors/errors.ts';
@@ -75,6 +77,17 @@ async function stopServer({ server, testPicture }: Running): Promise<void> {
 	await server?.close();
 }
 
+/**
+ * Starting leaves 40 MB of garbage and a young generation of three times 16 MB, which V8 keeps: an idle server allocates
+ * too little for a collection. Afterwards the young generation grows again as far as the load needs. Takes 0.1 s.
+ */
+function collectGarbageOfStart(): void {
+	setFlagsFromString('--expose-gc');
+	const collect = runInNewContext('gc') as (options: { type: 'major'; flavor: 'last-resort' }) => void;
+	setFlagsFromString('--no-expose-gc');
+	collect({ type: 'major', flavor: 'last-resort' });
+}
+
 async function main(): Promise<void> {
 	const startedAtMs = systemClock.monotonicMs();
 	const unknown = process.argv.slice(2).find((argument) => argument !== '--demo');
@@ -105,6 +118,8 @@ async function main(): Promise<void> {
 		unhandledRejectionCount: () => rejections.count,
 	});
 	running.server = server;
+	await server.app.ready();
+	collectGarbageOfStart();
 	const endpoints = await server.listen();
 	running.isListening = true;
 	const isDemo = process.argv.includes('--demo');

@@ -16,7 +16,7 @@ const NAMES = new Set([
 /** Variables that mediasoup reads, such as those that run the worker under valgrind. */
 const PREFIX = 'MEDIASOUP_';
 
-/** The part of an environment that a child program may see. Pure. @internal for tests */
+/** The part of an environment that a child program may see. Pure. */
 export function childEnvironment(
 	environment: Readonly<Record<string, string | undefined>>,
 ): Record<string, string | undefined> {

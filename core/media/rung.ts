@@ -1,18 +1,6 @@
 /** The ladder's vocabulary: the rungs below the source. */
-
-export const RUNG_NAMES = ['1080p60', '720p60', '480p30', '360p30', '160p30'] as const;
-export type RungName = (typeof RUNG_NAMES)[number];
-
-/** Which rungs broadcasts have: as many as the source is worth and the machine carries, none, or these. */
-export type LadderChoice = 'automatic' | 'off' | readonly RungName[];
-
-/** A text as settings have it: `automatic`, `off`, or names of rungs with commas between. */
-export const LADDER_CHOICE_PATTERN = `^(automatic|off|(${RUNG_NAMES.join('|')})(,(${RUNG_NAMES.join('|')}))*)$`;
-
-/** `text` matches {@link LADDER_CHOICE_PATTERN}. */
-export function parseLadderChoice(text: string): LadderChoice {
-	return text === 'automatic' || text === 'off' ? text : RUNG_NAMES.filter((name) => text.split(',').includes(name));
-}
+import type { RungName } from '../protocol/ladder-choice.ts';
+import { VIDEO_CLOCK_RATE } from '../units.ts';
 
 /** One picture below the source, on the source's timeline, its key frames those of the source. */
 export type VideoRung = {
@@ -35,19 +23,21 @@ export type AudioRung = {
 
 export type Rung = VideoRung | AudioRung;
 
-/** A picture of a rung follows the one before it by at least this share of a picture's time, key frames excepted. */
-const LEAST_INTERVAL_SHARE = 0.975;
-/** For rungs at the full rate: 60 Hz in whole milliseconds passes, 72 Hz and more loses pictures. */
-const LEAST_INTERVAL_SHARE_FULL_RATE = 0.87;
-
-/** The highest frame rate that an encoder puts out. */
+/** The highest frame rate that an encoder puts out, give or take the jitter that is allowed for. */
 export const MAX_ENCODED_FRAME_RATE = 60;
 
 /**
+ * A picture that is kept follows the last one kept by at least this share of a picture's time. With jitter of up to
+ * 6 ms, 30 pictures a second stay 30 and 60 become 30; with jitter of up to 3 ms, 60 stay 60.
+ */
+const LEAST_INTERVAL_SHARE = 0.8;
+
+/**
  * Seconds by which a picture has to follow the last one kept, to be kept; a key frame is always kept. The encoder
- * selects pictures by it, and who follows the source's borders knows by it which pictures come.
+ * selects pictures by it, and who follows the source's borders knows by it which pictures come. It lies half a tick
+ * before a tick of the video clock, so that no rounding decides.
  */
 export function leastIntervalSeconds(frameRate: number): number {
-	const share = frameRate >= MAX_ENCODED_FRAME_RATE ? LEAST_INTERVAL_SHARE_FULL_RATE : LEAST_INTERVAL_SHARE;
-	return Math.round((share / frameRate) * 10_000) / 10_000;
+	const ticks = Math.round((LEAST_INTERVAL_SHARE / frameRate) * VIDEO_CLOCK_RATE) - 0.5;
+	return Math.round((ticks / VIDEO_CLOCK_RATE) * 1e7) / 1e7;
 }

@@ -1,6 +1,6 @@
 /** The interface of an encoder: access units in, access units of another coding out, on the same timeline. */
 import type { SpillwayError } from '../errors/errors.ts';
-import type { EncoderState } from '../protocol/api/channel-description.ts';
+import type { EncoderInUse, EncoderState } from '../protocol/api/channel-description.ts';
 import type { Logger } from '../logger.ts';
 import type { TypedEmitter } from '../lifecycle/typed-emitter.ts';
 import type { AccessUnit, TrackId } from './access-unit.ts';
@@ -24,14 +24,25 @@ export type AudioTranscodeOptions = LegOptions & {
 	};
 };
 
+/** FFmpeg's encoders of H.264 that are known, those of graphics cards first. The last one needs no device. */
+export const H264_ENCODER_NAMES = [
+	'h264_nvenc',
+	'h264_qsv',
+	'h264_vaapi',
+	'h264_videotoolbox',
+	'h264_v4l2m2m',
+	'libx264',
+] as const;
+export type H264EncoderName = (typeof H264_ENCODER_NAMES)[number];
+
 /** One picture that an encoder puts out. */
 export type VideoEncoderOutput = {
 	trackId: TrackId;
 	codec: 'h264';
 	/**
 	 * Where key frames fall. `timeline`: on whole multiples of `gopDurationSeconds` on the broadcast's timeline.
-	 * `source`: on exactly the source's, and `gopDurationSeconds` after the last one. Of one encoder, all outputs have
-	 * the same.
+	 * `source`: on exactly the source's, and `gopDurationSeconds` after the last one, by the frame rate that is given. Of
+	 * one encoder, all outputs have the same.
 	 */
 	keyFrames: 'timeline' | 'source';
 	gopDurationSeconds: number;
@@ -76,7 +87,7 @@ export type TranscoderStatistics = {
 	restartCount: number;
 	/** Media time that waits for the encoder now. */
 	queuedMs: number;
-	/** Media time between the newest input and the newest output, of the output furthest behind. */
+	/** Media time by which the output that is furthest behind is behind the newest input, what waits included. */
 	lagMs: number;
 	/** Of the running process; undefined while there is none. */
 	processId: number | undefined;
@@ -103,6 +114,8 @@ export interface MediaTranscoder extends AsyncDisposable, Pick<TypedEmitter<Tran
 
 /** Starts legs; failures are events. The tiers use it, and the composition root passes the one that runs FFmpeg. */
 export interface TranscoderFactory {
+	/** The encoder of pictures that the next transcoder uses; undefined where that is not known. */
+	readonly encoder?: EncoderInUse | undefined;
 	createAudio(options: AudioTranscodeOptions): MediaTranscoder;
 	createVideo(options: VideoTranscodeOptions): MediaTranscoder;
 }

@@ -58,6 +58,7 @@ export const ROOM_ORDER: Readonly<Record<string, readonly string[]>> = {
 		'load',
 		'report',
 		'interop',
+		'bench/line',
 		'bench/strangers',
 		'bench',
 		'.',

@@ -65,6 +65,13 @@ describe('BroadcastRegistry', () => {
 		await registry.close();
 	});
 
+	it("gives a broadcast its channel's choice of rungs", async () => {
+		const { registry } = openRegistry();
+		const chosen = await registry.open({ ...permission('a'), ladderChoice: ['480p30'] });
+		expect([chosen.ladderChoice, (await registry.open(permission('b'))).ladderChoice]).toEqual([['480p30'], undefined]);
+		await registry.close();
+	});
+
 	it('counts broadcasts that are still starting, and not those that could not start', async () => {
 		const { registry, fail } = openRegistry({ maxBroadcasts: 1 });
 		const starting = registry.open(permission('a'));

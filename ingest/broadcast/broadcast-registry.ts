@@ -9,7 +9,7 @@ import type { TranscoderFactory } from '../../core/media/transcoder.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { Sfu } from '../../sfu/create-sfu.ts';
 import { Broadcast, type BroadcastEndReason } from './broadcast.ts';
-import type { LadderChoice } from '../../core/media/rung.ts';
+import type { LadderChoice } from '../../core/protocol/ladder-choice.ts';
 import { admitBroadcast, EncoderBudget, type BroadcastOwner, type WorkLimits } from '../media-plan/work-budget.ts';
 import { MAX_REMEMBERED_CHANNELS, PublishRefusals, type PublishRefusal, type PublishReport } from './publish-report.ts';
 
@@ -18,6 +18,8 @@ export type PublishPermission = {
 	channelId: ChannelId;
 	channelName: ChannelName;
 	graceWindowMs: number;
+	/** The channel's setting of its rungs; absent: the server's. */
+	ladderChoice?: LadderChoice | undefined;
 	/** The channel's key in use: revoking it ends its sessions. */
 	streamKeyId: string;
 	/** The owner of the channel, whose limits apply. */
@@ -42,7 +44,7 @@ type BroadcastRegistryDependencies = {
 	sfu: Sfu;
 	transcoders: TranscoderFactory;
 	limits: WorkLimits;
-	/** Which rungs broadcasts get. */
+	/** Which rungs broadcasts get whose channel has no setting. */
 	ladderChoice: LadderChoice;
 	openPackager(broadcast: { broadcastId: BroadcastId; channelName: ChannelName }): TrackSink;
 };
@@ -67,7 +69,7 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 	constructor(deps: BroadcastRegistryDependencies) {
 		super(deps.logger);
 		this.#deps = deps;
-		this.#encoderBudget = new EncoderBudget(deps.limits.maxEncoderPixelsPerSecond);
+		this.#encoderBudget = new EncoderBudget(deps.limits.maxEncoderPixelsPerSecond, deps.limits.encoderCoreCount);
 		this.#refusals = new PublishRefusals(deps);
 	}
 
@@ -83,6 +85,16 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 	/** Granted pixels of re-encoded picture a second. */
 	get encoderPixelsPerSecond(): number {
 		return this.#encoderBudget.usedPixelsPerSecond;
+	}
+
+	/** Granted pixels of rungs a second. */
+	get ladderPixelsPerSecond(): number {
+		return this.#encoderBudget.ladderPixelsPerSecond;
+	}
+
+	/** Rungs that were dropped because an encoder fell behind, since the server's start. */
+	get droppedRungCount(): number {
+		return this.#encoderBudget.droppedRungCount;
 	}
 
 	/** The recent refusal of an encoder of this channel, for the streamer. */
@@ -151,9 +163,9 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 	}
 
 	async #start(permission: PublishPermission): Promise<Broadcast> {
-		const { clock, sfu, transcoders, limits, ladderChoice, openPackager } = this.#deps;
+		const { clock, sfu, transcoders, limits, openPackager } = this.#deps;
 		const id = createId<BroadcastId>(clock.nowMs());
-		const { channelId, channelName, graceWindowMs } = permission;
+		const { channelId, channelName, graceWindowMs, ladderChoice } = permission;
 		const logger = this.#deps.logger.child({ broadcastId: id, channel: channelName });
 		const broadcast = new Broadcast(
 			{
@@ -163,10 +175,10 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 				createRouter: () => sfu.createBroadcastRouter(id),
 				packager: openPackager({ broadcastId: id, channelName }),
 				encoderGrants: this.#encoderBudget.grantsFor(permission.owner),
-				ladderChoice: () => ladderChoice,
+				ladderChoice: () => this.#deps.ladderChoice,
 				maxPublisherBitrateBps: limits.maxPublisherBitrateBps,
 			},
-			{ id, channelId, channelName, graceWindowMs },
+			{ id, channelId, channelName, graceWindowMs, ladderChoice },
 		);
 		broadcast.on('publisherEnded', (report) => this.#reports.set(channelName, report));
 		try {

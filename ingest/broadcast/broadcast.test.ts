@@ -44,7 +44,7 @@ describe('Broadcast', () => {
 		await publisher.run(3000);
 		expect(bench.broadcast.source).toMatchObject({ codec: 'h264', widthPixels: 1280, heightPixels: 720 });
 		expect(bench.broadcast.health).toMatchObject({ gopDurationMs: 1000, hasBFrames: false, videoUnitCount: 75 });
-		expect(bench.broadcast.plan).toBe(bench.plans.at(-1));
+		expect(bench.broadcast.plan).toEqual(bench.plans.at(-1));
 	});
 
 	it('rejects when it cannot have a stage', async () => {

@@ -4,6 +4,7 @@ import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import { errorMessage, SpillwayError } from '../../core/errors/errors.ts';
 import type { BroadcastId, ChannelId, ChannelName } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
+import type { VideoTrackConfig } from '../../core/media/codecs.ts';
 import type { TrackSink } from '../../core/media/track-sink.ts';
 import type { TranscoderFactory } from '../../core/media/transcoder.ts';
 import { StateMachine } from '../../core/lifecycle/state-machine.ts';
@@ -14,14 +15,15 @@ import { TokenBucket } from '../../core/limits/token-bucket.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { BroadcastRouter } from '../../sfu/broadcast/broadcast-router.ts';
 import { BROADCAST_TRANSITIONS, type BroadcastEvent, type BroadcastState } from './broadcast-state.ts';
-import type { BroadcastOutputs, LegEncoderState } from '../media-graph/outputs.ts';
+import type { BroadcastOutputs, LegEncoderState, PictureEncoder } from '../media-graph/outputs.ts';
 import { TIMELINE_START_MS } from '../timing/contribution-timeline.ts';
 import { Contribution } from '../contribution/contribution.ts';
+import { ladderSetting } from '../media-plan/ladder.ts';
 import type { MediaPlan } from '../media-plan/media-planner.ts';
 import { reportPublisherEnd, type PublishReport } from './publish-report.ts';
 import type { Publisher, PublisherEndReason, TrackProblem } from '../publisher/publisher.ts';
 import type { StreamHealth } from '../media-plan/stream-observer.ts';
-import type { LadderChoice } from '../../core/media/rung.ts';
+import type { LadderChoice } from '../../core/protocol/ladder-choice.ts';
 import type { EncoderGrants } from '../media-plan/work-budget.ts';
 
 export type BroadcastEndReason = 'unpublished' | 'grace-window-expired' | 'start-failed' | 'server-shutdown';
@@ -67,7 +69,7 @@ type BroadcastDependencies = {
 	packager: TrackSink;
 	/** Whether a picture may be re-encoded. */
 	encoderGrants: EncoderGrants;
-	/** Which rungs it may have. */
+	/** Which rungs broadcasts may have whose channel has no setting. */
 	ladderChoice: () => LadderChoice;
 	/** Limit of one publisher, sound and picture together. */
 	maxPublisherBitrateBps: number;
@@ -77,6 +79,8 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	readonly id: BroadcastId;
 	readonly channelId: ChannelId;
 	readonly channelName: ChannelName;
+	/** Which rungs the channel may have; undefined: the server's setting. A change applies at once. */
+	ladderChoice: LadderChoice | undefined;
 	readonly #deps: BroadcastDependencies;
 	readonly #wallClock: WallClockWatch;
 	#startedAtMs: number;
@@ -109,7 +113,13 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 
 	constructor(
 		deps: BroadcastDependencies,
-		identity: { id: BroadcastId; channelId: ChannelId; channelName: ChannelName; graceWindowMs: number },
+		identity: {
+			id: BroadcastId;
+			channelId: ChannelId;
+			channelName: ChannelName;
+			graceWindowMs: number;
+			ladderChoice?: LadderChoice | undefined;
+		},
 	) {
 		const { clock, logger } = deps;
 		super(logger);
@@ -118,6 +128,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		this.channelId = identity.channelId;
 		this.channelName = identity.channelName;
 		this.#graceWindowMs = identity.graceWindowMs;
+		this.ladderChoice = identity.ladderChoice;
 		this.#wallClock = new WallClockWatch(clock);
 		this.#startedAtMs = clock.nowMs();
 		this.#lastMediaAtMs = clock.monotonicMs();
@@ -133,7 +144,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		this.#outputs = {
 			stage: () => this.#router?.stage,
 			beginStageRun: () => {
-				this.#router?.stage.video.beginRun();
+				this.#router?.stage.video.layers.beginRun();
 				this.#router?.stage.audio.beginRun();
 			},
 			packager: deps.packager,
@@ -179,6 +190,11 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		return this.#current?.encoderStates ?? [];
 	}
 
+	/** Undefined while no picture is encoded. */
+	get pictureEncoder(): PictureEncoder | undefined {
+		return this.#current?.pictureEncoder;
+	}
+
 	get health(): StreamHealth | undefined {
 		return this.#current?.observer.health;
 	}
@@ -188,8 +204,8 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		return this.#current?.problemWatch.problems ?? [];
 	}
 
-	/** Size and codec of the source picture, once known. */
-	get source(): { codec: string; widthPixels: number; heightPixels: number } | undefined {
+	/** The source picture, once known. */
+	get source(): VideoTrackConfig | undefined {
 		return this.#current?.observer.video;
 	}
 
@@ -248,7 +264,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		}
 		this.#deferredEnd = undefined;
 		void this.#pending?.close('replaced');
-		const { clock, logger, transcoders, encoderGrants, ladderChoice } = this.#deps;
+		const { clock, logger, transcoders, encoderGrants } = this.#deps;
 		const contribution = new Contribution(
 			{
 				clock,
@@ -259,7 +275,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 				notBeforeMs: () => this.#reachedMs,
 				waitsForGop: !this.#hasBeenLive,
 				encoderGrants,
-				ladderChoice,
+				ladderSetting: () => ladderSetting(this.ladderChoice, this.#deps.ladderChoice()),
 			},
 			publisher,
 		);

@@ -1,7 +1,7 @@
 /** Tests of the ladder of a stream on its way into the LL-HLS tier: its rungs begin, change and end with the stream. */
 import { describe, expect, it } from 'vitest';
 import type { TrackId } from '../../core/media/access-unit.ts';
-import type { LadderChoice } from '../../core/media/rung.ts';
+import type { LadderChoice } from '../../core/protocol/ladder-choice.ts';
 import { BroadcastBench } from '../testing/broadcast-bench.ts';
 import type { FakeEncoderSettings, FakePublisher } from '../testing/fake-publisher.ts';
 import { B_FRAME_CONFIG, OPUS_CONFIG, SMALL_H264_CONFIG, VP8_CONFIG } from '../testing/track-configs.ts';
@@ -60,7 +60,7 @@ describe('a stream with a ladder', () => {
 		expect(timesMs(bench, 'video5').length).toBeGreaterThan(50);
 	});
 
-	it('loses rungs without a break of the others, and says so to the packager', async () => {
+	it('loses rungs without a break of the others, and pauses them in the packager', async () => {
 		const { bench, publisher } = await onAir();
 		await publisher.run(2000);
 		bench.ladderChoice = ['160p30'];
@@ -86,6 +86,50 @@ describe('a stream with a ladder', () => {
 		await publisher.run(3000);
 		expect(timesMs(bench, 'video5').at(-1)).toBe(timesMs(bench, 'video0').at(-1));
 		expect(bench.sink.runs).toHaveLength(1);
+	});
+
+	it('follows the choice of its channel at once, before that of the server', async () => {
+		const { bench, publisher } = await onAir();
+		bench.broadcast.ladderChoice = 'off';
+		await publisher.run(500);
+		expect(bench.transcoders.running).toEqual(['audio → opus', 'audio → aac']);
+		expect(bench.broadcast.plan!.ladder.reason).toContain('switched off in the settings of this channel');
+		bench.broadcast.ladderChoice = undefined;
+		await publisher.run(3000);
+		expect(bench.broadcast.plan!.ladder.rungs).toHaveLength(3);
+	});
+
+	it('reports a rung that overload has cost to its streamer, until it is back', async () => {
+		const { bench, publisher } = await onAir();
+		expect(bench.broadcast.problems).toEqual([]);
+		bench.transcoders.pictureLagMs = 1500;
+		await publisher.run(6000);
+		expect(bench.broadcast.plan!.ladder.rungs.map(({ name }) => name)).toEqual(['360p30', '160p30']);
+		expect(bench.encoderBudget.droppedRungCount).toBe(1);
+		expect(bench.broadcast.problems).toMatchObject([
+			{ code: 'video-rungs-dropped', message: expect.stringContaining(': 480p30.') as string },
+		]);
+		expect(bench.broadcast.pictureEncoder).toEqual({
+			state: 'running',
+			inUse: bench.transcoders.encoder,
+			lagMs: 0,
+			begunRungs: ['360p30', '160p30'],
+		});
+		// Calm for half a minute, the encoder gets the rung back.
+		await publisher.run(36_000);
+		expect(bench.broadcast.plan!.ladder.rungs).toHaveLength(3);
+		expect(bench.broadcast.problems).toEqual([]);
+	});
+
+	it('has another reason in the plan when only that has changed', async () => {
+		const { bench, publisher } = await onAir();
+		const before = bench.broadcast.plan!.ladder;
+		expect(before.reason).toMatch(/^The server has room/);
+		bench.ladderChoice = ['480p30', '360p30', '160p30'];
+		await publisher.run(500);
+		expect(bench.broadcast.plan!.ladder.reason).toMatch(/^The settings of the server ask for 480p30/);
+		expect(bench.broadcast.plan!.ladder.rungs).toEqual(before.rungs);
+		expect(bench.plans).toHaveLength(1);
 	});
 
 	it('gets a rung that the run did not begin with in another run, at a key frame', async () => {

@@ -14,12 +14,11 @@ import { AAC_FRAME_SAMPLES, ticksToMs } from '../../core/units.ts';
 import { CheckedTimes } from '../timing/checked-times.ts';
 import { PaceCorrection } from '../timing/pace-correction.ts';
 import { AudioLegs } from '../media-graph/audio-legs.ts';
-import type { BroadcastOutputs, LegEncoderState } from '../media-graph/outputs.ts';
+import type { BroadcastOutputs, LegEncoderState, PictureEncoder } from '../media-graph/outputs.ts';
 import { ContributionTimeline } from '../timing/contribution-timeline.ts';
 import { EncoderAdmission } from '../media-plan/encoder-admission.ts';
 import { LadderControl } from '../media-plan/ladder-control.ts';
-import type { LadderPlan } from '../media-plan/ladder.ts';
-import type { LadderChoice } from '../../core/media/rung.ts';
+import type { LadderPlan, LadderSetting } from '../media-plan/ladder.ts';
 import { isSamePlan, originOf, SOURCE_TRACKS, type MediaPlan, type StreamFacts } from '../media-plan/media-planner.ts';
 import { OffAirBuffer, type PublisherMedia } from './off-air-buffer.ts';
 import { knowsGop, knowsTracks, mayLackPicture, usualSilenceMs } from './patience.ts';
@@ -62,7 +61,7 @@ type ContributionDependencies = {
 	/** Whether a picture may be re-encoded. */
 	encoderGrants: EncoderGrants;
 	/** Which rungs the channel may have. */
-	ladderChoice: () => LadderChoice;
+	ladderSetting: () => LadderSetting;
 };
 
 /** Owns a publisher, from acceptance to its end. */
@@ -112,12 +111,13 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		this.#video = new VideoLegs(legDeps);
 		this.#audio = new AudioLegs(legDeps);
 		this.#admission = new EncoderAdmission(deps);
-		this.#ladder = new LadderControl(deps, deps.ladderChoice);
+		this.#ladder = new LadderControl(deps, deps.ladderSetting);
 		this.#listen();
 		this.#scope.every(deps.clock, DECIDE_INTERVAL_MS, () => {
-			this.#ladder.observe(this.#video.encoderLagMs);
+			this.#ladder.observe(this.#video.pictureEncoder?.lagMs);
 			this.#rungs = undefined;
 			this.#decide();
+			this.problemWatch.observeLadder(this.#plan?.ladder);
 		});
 		this.#requestKeyFrames();
 		this.#scope.onClose(async (reason) => {
@@ -139,6 +139,11 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 
 	get encoderStates(): readonly LegEncoderState[] {
 		return [...this.#video.encoderStates, ...this.#audio.encoderStates];
+	}
+
+	/** Undefined while no picture is encoded. */
+	get pictureEncoder(): PictureEncoder | undefined {
+		return this.#video.pictureEncoder;
 	}
 
 	/** Clock.monotonicMs() of the last unit. */
@@ -370,6 +375,8 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		}
 		const plan = this.#planNow(true);
 		if (this.#runs.hasRun && this.#plan !== undefined && isSamePlan(plan, this.#plan)) {
+			// The ways are the same; the reasons may be others.
+			this.#plan = plan;
 			return;
 		}
 		const before = this.#plan;

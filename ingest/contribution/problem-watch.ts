@@ -6,6 +6,7 @@ import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { TrackKind } from '../../core/media/access-unit.ts';
+import type { LadderPlan } from '../media-plan/ladder.ts';
 import { PaceWatch, paceText } from '../timing/pace-watch.ts';
 import { ProblemList } from '../publisher/problem-list.ts';
 import type { Publisher, TrackProblem } from '../publisher/publisher.ts';
@@ -34,6 +35,7 @@ export class ProblemWatch {
 	readonly #paces = { video: new PaceWatch(), audio: new PaceWatch() };
 	/** Pictures came, but no key frame. */
 	#hasHeadlessVideo = false;
+	#droppedRungs = '';
 
 	constructor(deps: { clock: Clock; logger: Logger }, publisher: WatchedPublisher) {
 		this.#deps = deps;
@@ -58,6 +60,19 @@ export class ProblemWatch {
 	/** Current problems; after the publisher's end, those of that moment. */
 	get problems(): readonly TrackProblem[] {
 		return [...this.#publisher.problems, ...this.#found.current];
+	}
+
+	/** The ladder that is made now: rungs that its encoder cannot carry are a problem. Call it a few times a second. */
+	observeLadder(ladder: LadderPlan | undefined): void {
+		const dropped = ladder?.leftOut.filter(({ cause }) => cause === 'load').map(({ name }) => name) ?? [];
+		const names = dropped.join(', ');
+		if (names !== this.#droppedRungs) {
+			this.#droppedRungs = names;
+			this.#found.clear('video-rungs-dropped');
+		}
+		if (names !== '') {
+			this.#found.record('video-rungs-dropped', names);
+		}
 	}
 
 	/** Idempotent. */

@@ -90,6 +90,24 @@ describe('EncoderNode', () => {
 		expect(factory.all.map(({ trackIds }) => trackIds)).toEqual([['video1'], ['video3']]);
 	});
 
+	it('is overtaken in the middle of a GOP, each track at a key frame that is newer than what came out', async () => {
+		const { node, factory, create, feed, outputs } = setUp();
+		node.begin(create('video1'));
+		await feed(0, 15);
+		node.overtake(
+			create('video1', 'video2'),
+			Array.from({ length: 5 }, (_, index) => picture(10 + index)),
+		);
+		await Promise.resolve();
+		expect(factory.running).toHaveLength(2);
+		await feed(15, 35);
+		expect(factory.all.map(({ closeReason }) => closeReason)).toEqual(['run-ended', undefined]);
+		const numbers = (trackId: TrackId): number[] =>
+			outputs.filter((line) => new RegExp(`^${trackId} \\d`).test(line)).map((line) => Number(line.split(' ')[1]));
+		expect(numbers('video1')).toEqual(Array.from({ length: 35 }, (_, index) => index));
+		expect(numbers('video2')).toEqual(Array.from({ length: 25 }, (_, index) => 10 + index));
+	});
+
 	it('ends, and begins again', async () => {
 		const { node, factory, create, feed, outputs } = setUp();
 		node.begin(create('video1'));

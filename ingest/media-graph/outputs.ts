@@ -4,7 +4,8 @@ import type { Logger } from '../../core/logger.ts';
 import type { TrackKind } from '../../core/media/access-unit.ts';
 import type { TrackSink } from '../../core/media/track-sink.ts';
 import type { TranscoderFactory } from '../../core/media/transcoder.ts';
-import type { EncoderState } from '../../core/protocol/api/channel-description.ts';
+import type { RungName } from '../../core/protocol/ladder-choice.ts';
+import type { EncoderInUse, EncoderState } from '../../core/protocol/api/channel-description.ts';
 import type { Stage } from '../../sfu/stage/stage.ts';
 import type { RunSwitch } from './run-switch.ts';
 
@@ -22,6 +23,17 @@ export type BroadcastOutputs = {
 };
 
 export type LegEncoderState = { track: TrackKind; tier: 'webrtc' | 'll-hls'; state: EncoderState };
+
+/** The encoder of a stream's pictures. */
+export type PictureEncoder = {
+	state: EncoderState;
+	/** Undefined where it is not known. */
+	inUse: EncoderInUse | undefined;
+	/** Media time by which its output is behind its input. */
+	lagMs: number;
+	/** Rungs whose configuration is known: pictures of them come out, or have. */
+	begunRungs: readonly RungName[];
+};
 
 export type LegDependencies = {
 	clock: Clock;

@@ -1,15 +1,17 @@
 /** The picture's ways: access units of a contribution → stage and packager, directly or through an encoder. */
 import type { AccessUnit, Track, TrackId } from '../../core/media/access-unit.ts';
-import type { TrackConfig, VideoTrackConfig } from '../../core/media/codecs.ts';
+import { displaySize, type TrackConfig, type VideoTrackConfig } from '../../core/media/codecs.ts';
 import { splitLengthPrefixed } from '../../core/media/h264.ts';
 import type { MediaTranscoder, VideoEncoderOutput } from '../../core/media/transcoder.ts';
+import { RUNG_NAMES, type RungName } from '../../core/protocol/ladder-choice.ts';
 import { packetizeH264 } from '../../sfu/rtp/h264-packetizer.ts';
+import type { OwnPicture } from '../../sfu/stage/layer/live-layer.ts';
 import type { Stage } from '../../sfu/stage/stage.ts';
 import { encodedPictures, originOf, SOURCE_TRACKS, type MediaPlan } from '../media-plan/media-planner.ts';
 import type { StreamHealth } from '../media-plan/stream-observer.ts';
 import type { PublishProtocol } from '../publisher/publisher.ts';
 import { EncoderNode } from './encoder-node.ts';
-import type { LegDependencies, LegEncoderState } from './outputs.ts';
+import type { LegDependencies, LegEncoderState, PictureEncoder } from './outputs.ts';
 import { ENCODER_GOP_SECONDS, SourceSwitch } from './source-switch.ts';
 
 /** Bits per pixel of a re-encoded picture, and the limits of its bit rate: 2.8 Mbit/s for 720p30, or the source's. */
@@ -20,6 +22,9 @@ const MAX_VIDEO_BITRATE_BPS = 8_000_000;
 const MAX_GOP_UNITS = 600;
 
 const SOURCE_PICTURE = SOURCE_TRACKS.video;
+/** Viewers over WebRTC on poor lines wait for a key frame of these, after each loss that is too great. */
+const QUICK_RUNGS: readonly RungName[] = RUNG_NAMES.slice(-2);
+const QUICK_GOP_SECONDS = 0.5;
 
 export class VideoLegs {
 	readonly #deps: LegDependencies;
@@ -29,6 +34,10 @@ export class VideoLegs {
 	/** What the encoder puts out, or will from the next key frame on. */
 	#encoded: readonly Track[] = [];
 	#gop: AccessUnit[] = [];
+	/** Pictures a second of the source; 0 while unknown. */
+	#frameRate = 0;
+	/** A run has begun: what the encoder makes is planned with all facts. */
+	#hasRun = false;
 
 	constructor(deps: LegDependencies) {
 		this.#deps = deps;
@@ -51,9 +60,15 @@ export class VideoLegs {
 			: tiers.filter(({ to }) => this.#originOf(to) === 'encoder').map(({ tier }) => ({ track: 'video', tier, state }));
 	}
 
-	/** Media time by which the encoder's output is behind its input; undefined without an encoder. */
-	get encoderLagMs(): number | undefined {
-		return this.#encoder.statistics?.lagMs;
+	/** Undefined without an encoder. */
+	get pictureEncoder(): PictureEncoder | undefined {
+		const { state, statistics } = this.#encoder;
+		if (state === undefined || statistics === undefined) {
+			return undefined;
+		}
+		const begun = this.#encoded.filter(({ id }) => this.#encoder.config(id) !== undefined);
+		const begunRungs = begun.flatMap(({ rung }) => (rung?.kind === 'video' ? [rung.name] : []));
+		return { state, inUse: this.#deps.transcoders.encoder, lagMs: statistics.lagMs, begunRungs };
 	}
 
 	/** True when the publisher's RTP of a picture at this timeline position goes to the stage unchanged. */
@@ -69,7 +84,8 @@ export class VideoLegs {
 		if (origin === 'encoder') {
 			this.#beginEncoder(config);
 		}
-		if (!this.#encoder.write(unit)) {
+		const hasEncoder = this.#encoder.write(unit);
+		if (!hasEncoder || !this.#hasRun) {
 			this.#keepGop(unit);
 		}
 		const stage = this.#deps.outputs.stage();
@@ -78,6 +94,9 @@ export class VideoLegs {
 			this.#switch.isOpenToSource(unit.presentationTimeTicks) &&
 			(origin === 'source' || (origin === 'encoder' && this.#switch.isShowingSource));
 		if (stage !== undefined && goesDirectly && this.#switch.showSource(unit)) {
+			if (unit.isKeyFrame) {
+				this.#describeSource(stage, config);
+			}
 			if (protocol === 'rtmp') {
 				writePicture(stage, unit, config);
 			}
@@ -88,7 +107,9 @@ export class VideoLegs {
 	/** A run begins, now or soon; or the plan has changed: the packager's tracks are the source's and the encoder's. */
 	beginRun(plan: MediaPlan, config: VideoTrackConfig, health: StreamHealth): void {
 		this.#plan = plan;
+		this.#frameRate = Math.round(health.frameRate);
 		this.#followPlan(config, health);
+		this.#hasRun = true;
 		if (this.#originOf('packager') === 'source') {
 			this.#deps.runs.configure(SOURCE_PICTURE, config);
 		}
@@ -118,6 +139,7 @@ export class VideoLegs {
 		this.#encoder.restart();
 		this.#encoded = [];
 		this.#switch.restart();
+		this.#hasRun = false;
 		this.#gop = [];
 	}
 
@@ -148,13 +170,20 @@ export class VideoLegs {
 		}
 		const isFirst = this.#encoded.length === 0;
 		this.#encoded = wanted;
-		lost.forEach((track) => this.#deps.runs.pause(track));
+		for (const track of lost) {
+			this.#deps.runs.pause(track);
+			if (track.rung?.kind === 'video') {
+				this.#deps.outputs.stage()?.video.layers.endRung(track.rung.name);
+			}
+		}
 		if (isFirst) {
 			this.#beginEncoder(config, health);
 		} else if (wanted.length === 0) {
 			this.#encoder.end();
-		} else {
+		} else if (this.#hasRun) {
 			this.#encoder.replace(() => this.#createTranscoder(wanted, config, health));
+		} else {
+			this.#encoder.overtake(() => this.#createTranscoder(wanted, config, health), this.#gop.splice(0));
 		}
 	}
 
@@ -163,7 +192,9 @@ export class VideoLegs {
 		if (this.#encoder.begin(() => this.#createTranscoder(pictures, config, health))) {
 			this.#encoded = pictures;
 			this.#gop.forEach((unit) => this.#encoder.write(unit));
-			this.#gop = [];
+			if (this.#hasRun || health !== undefined) {
+				this.#gop = [];
+			}
 		}
 	}
 
@@ -182,8 +213,11 @@ export class VideoLegs {
 			if (rung?.kind !== 'video') {
 				return { ...common, ...rate, trackId: id, maxBitrateBps: sourceBitrateBps(config, health) };
 			}
-			const { heightPixels, frameRate: maxFrameRate, maxBitrateBps } = rung;
-			return { ...common, ...rate, trackId: id, maxBitrateBps, heightPixels, maxFrameRate };
+			const { name, heightPixels, frameRate: maxFrameRate, maxBitrateBps } = rung;
+			// Half of the others' interval: the others' key frames are among them.
+			const isQuick = keyFrames === 'source' && QUICK_RUNGS.includes(name);
+			const gop = isQuick ? { gopDurationSeconds: QUICK_GOP_SECONDS } : {};
+			return { ...common, ...rate, ...gop, trackId: id, maxBitrateBps, heightPixels, maxFrameRate };
 		});
 		return this.#deps.transcoders.createVideo({ input: config, outputs, run: 0, logger: this.#deps.logger });
 	}
@@ -202,9 +236,28 @@ export class VideoLegs {
 		if (originOf(this.#plan, unit.trackId, 'packager') === 'encoder') {
 			this.#deps.runs.write(unit);
 		}
-		if (unit.trackId === SOURCE_PICTURE.id && this.#originOf('stage') === 'encoder') {
-			this.#showEncoded(unit);
+		if (originOf(this.#plan, unit.trackId, 'stage') !== 'encoder') {
+			return;
 		}
+		if (unit.trackId === SOURCE_PICTURE.id) {
+			this.#showEncoded(unit);
+		} else {
+			this.#showRung(unit);
+		}
+	}
+
+	#showRung(unit: AccessUnit): void {
+		const rung = this.#encoded.find(({ id }) => id === unit.trackId)?.rung;
+		const config = this.#encoder.config(unit.trackId);
+		const layers = this.#deps.outputs.stage()?.video.layers;
+		if (layers === undefined || rung?.kind !== 'video' || config?.kind !== 'video') {
+			return;
+		}
+		const { name, heightPixels, frameRate, maxBitrateBps } = rung;
+		if (unit.isKeyFrame) {
+			layers.describe(name, { heightPixels, frameRate: Math.min(frameRate, this.#frameRate || frameRate), maxBitrateBps });
+		}
+		layers.writeRung(name, stagePicture(unit, config));
 	}
 
 	#showEncoded(unit: AccessUnit): void {
@@ -217,8 +270,16 @@ export class VideoLegs {
 		if (shown === 'first') {
 			stage.video.beginRun();
 		}
+		if (unit.isKeyFrame) {
+			this.#describeSource(stage, config);
+		}
 		writePicture(stage, unit, config);
 		this.#deps.onMedia();
+	}
+
+	#describeSource(stage: Stage, config: VideoTrackConfig): void {
+		const { heightPixels } = displaySize(config);
+		stage.video.layers.describe('source', { heightPixels, frameRate: this.#frameRate, maxBitrateBps: undefined });
 	}
 }
 
@@ -231,12 +292,16 @@ function sourceBitrateBps(config: VideoTrackConfig, health: StreamHealth | undef
 	return Math.round(Math.min(MAX_VIDEO_BITRATE_BPS, wantedBps));
 }
 
-/** Sends one H.264 access unit to a stage. */
+/** Sends one H.264 access unit of the source to a stage. */
 function writePicture(stage: Stage, unit: AccessUnit, config: VideoTrackConfig): void {
-	stage.video.writePicture({
+	stage.video.writePicture(stagePicture(unit, config));
+}
+
+function stagePicture(unit: AccessUnit, config: VideoTrackConfig): OwnPicture {
+	return {
 		payloads: packetizeH264(splitLengthPrefixed(unit.bytes), unit.isKeyFrame ? config : undefined),
 		isKeyFrame: unit.isKeyFrame,
 		timelineTicks: unit.presentationTimeTicks,
 		captureTimeMs: unit.captureTimeMs,
-	});
+	};
 }

@@ -1,6 +1,7 @@
 /** Tests of encoder-admission.ts: the plan without capacity to re-encode. */
 import { describe, expect, it } from 'vitest';
 import { EncoderAdmission } from './encoder-admission.ts';
+import { worthyRungs } from './ladder.ts';
 import { encodedPictures, isPictureOff, type MediaPlan, type StreamFacts } from './media-planner.ts';
 import { EncoderBudget } from './work-budget.ts';
 
@@ -38,6 +39,22 @@ describe('EncoderAdmission', () => {
 			'transcode',
 			'pass-through',
 		]);
+	});
+
+	it('has no ladder without capacity for the source’s own picture, with that reason', () => {
+		const picture = { ...HD, frameRate: 30, bitrateBps: 2_500_000 };
+		const ladder = { ...worthyRungs(picture, 'automatic'), reason: 'There is room.' };
+		const facts: StreamFacts = { video: { ...CLEAN, codec: 'vp8' }, audio: undefined };
+		const none = admissionOf(new EncoderBudget(0)).plan(facts, HD, ladder);
+		expect(none.ladder.rungs).toEqual([]);
+		expect(none.ladder.leftOut.map(({ name, cause }) => `${name} ${cause}`)).toEqual([
+			'480p30 room',
+			'360p30 room',
+			'160p30 room',
+		]);
+		expect(none.ladder.reason).toMatch(/no room to re-encode the source’s own picture/);
+		const off = { rungs: [], leftOut: [], reason: 'Off.' };
+		expect(admissionOf(new EncoderBudget(0)).plan(facts, HD, off).ladder).toEqual(off);
 	});
 
 	it('re-encodes where there is capacity, once for both tiers', () => {

@@ -1,5 +1,5 @@
 /** Reserves encoder capacity for a plan, or turns it into a plan without re-encoding. */
-import type { LadderPlan } from './ladder.ts';
+import { withoutRungs, type LadderPlan } from './ladder.ts';
 import {
 	NO_LADDER,
 	originOf,
@@ -81,8 +81,7 @@ function withoutEncoder(
 		}
 		return { ...leg, mode: 'off', reason: `${leg.reason} ${why}` };
 	});
-	// Without room for the source's picture there is none for rungs.
-	return planOf(legs, NO_LADDER);
+	return planOf(legs, withoutRungs(plan.ladder));
 }
 
 function reEncodesSource(plan: MediaPlan): boolean {

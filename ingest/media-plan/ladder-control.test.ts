@@ -1,8 +1,8 @@
 /** Tests of the ladder of one contribution: it stays as it is unless the picture, the room or the load changes. */
 import { describe, expect, it } from 'vitest';
-import { silentLogger } from '../../core/logger.ts';
-import type { LadderChoice } from '../../core/media/rung.ts';
+import type { LadderChoice } from '../../core/protocol/ladder-choice.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
+import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { LadderControl } from './ladder-control.ts';
 import type { SourcePicture } from './ladder.ts';
 import { EncoderBudget } from './work-budget.ts';
@@ -14,16 +14,19 @@ function setUp(
 	clock = new FakeClock(),
 ): {
 	clock: FakeClock;
+	logger: RecordingLogger;
 	budget: EncoderBudget;
 	control: LadderControl;
 	choose: (choice: LadderChoice) => void;
 	names: (source?: SourcePicture) => string;
 } {
 	let choice: LadderChoice = 'automatic';
+	const logger = new RecordingLogger();
 	const encoderGrants = budget.grantsFor({ isKnown: false });
-	const control = new LadderControl({ clock, logger: silentLogger, encoderGrants }, () => choice);
+	const control = new LadderControl({ clock, logger, encoderGrants }, () => ({ choice, setBy: 'channel' }));
 	return {
 		clock,
+		logger,
 		budget,
 		control,
 		choose: (next) => (choice = next),
@@ -68,15 +71,28 @@ describe('LadderControl', () => {
 		expect(budget.ladderPixelsPerSecond).toBe(0);
 	});
 
-	it('drops rungs of an encoder that falls behind', async () => {
-		const { clock, control, names } = setUp();
+	it('drops rungs of an encoder that falls behind, counts them, and says why', async () => {
+		const { clock, budget, control, logger, names } = setUp();
 		names();
-		for (let index = 0; index < 20; index++) {
+		for (let index = 0; index < 60; index++) {
 			control.observe(1500);
 			await clock.advance(100);
 		}
 		expect(names()).toBe('360p30 160p30');
 		control.observe(undefined);
+		expect(budget.droppedRungCount).toBe(1);
+		const { leftOut, reason } = control.plan(HD);
+		expect(leftOut).toMatchObject([{ name: '480p30', cause: 'load' }]);
+		expect(reason).toMatch(/^The encoder fell behind, so 480p30 waits/);
+		expect(logger.lines.map(({ fields }) => fields)).toMatchObject([
+			{
+				choice: 'automatic',
+				setBy: 'channel',
+				rungs: '480p30 360p30 160p30',
+				reason: expect.stringContaining('room for') as string,
+			},
+			{ choice: 'automatic', setBy: 'channel', rungs: '360p30 160p30', leftOut, reason },
+		]);
 	});
 
 	it('follows the choice of the channel', () => {
@@ -85,5 +101,14 @@ describe('LadderControl', () => {
 		expect(names()).toBe('');
 		choose(['360p30']);
 		expect(names({ ...HD, frameRate: 60 })).toBe('360p30');
+	});
+
+	it('logs another reason for the same rungs, once', () => {
+		const { names, choose, logger } = setUp();
+		names();
+		choose(['480p30', '360p30', '160p30']);
+		names();
+		expect(names()).toBe('480p30 360p30 160p30');
+		expect(logger.lines.map(({ fields }) => fields['choice'])).toEqual(['automatic', ['480p30', '360p30', '160p30']]);
 	});
 });

@@ -1,8 +1,16 @@
 /** The ladder of one contribution: planned once for its picture, and limited by room and load from then on. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { LadderChoice } from '../../core/media/rung.ts';
-import { ladderPixelsPerSecond, limitLadder, worthyRungs, type LadderPlan, type SourcePicture } from './ladder.ts';
+import {
+	explainLadder,
+	ladderPixelsPerSecond,
+	limitLadder,
+	worthyRungs,
+	type LadderPlan,
+	type LadderSetting,
+	type RungSelection,
+	type SourcePicture,
+} from './ladder.ts';
 import { LadderLoad } from './ladder-load.ts';
 import type { EncoderGrants, LadderLease } from './work-budget.ts';
 
@@ -15,19 +23,19 @@ type LadderControlDependencies = { clock: Clock; logger: Logger; encoderGrants: 
 
 export class LadderControl {
 	readonly #deps: LadderControlDependencies;
-	readonly #choice: () => LadderChoice;
+	readonly #setting: () => LadderSetting;
 	readonly #lease: LadderLease;
 	readonly #load = new LadderLoad();
 	/** What the source is worth, and for which source and choice that holds. */
-	#worthy: LadderPlan | undefined;
+	#worthy: RungSelection | undefined;
 	#worthyFor = '';
 	#plan: LadderPlan | undefined;
 	#changedAtMs = -Infinity;
 
-	/** `choice`: which rungs the channel may have; asked again for each plan. */
-	constructor(deps: LadderControlDependencies, choice: () => LadderChoice) {
+	/** `setting`: which rungs the channel may have; asked again for each plan. */
+	constructor(deps: LadderControlDependencies, setting: () => LadderSetting) {
 		this.#deps = deps;
-		this.#choice = choice;
+		this.#setting = setting;
 		this.#lease = deps.encoderGrants.ladder();
 	}
 
@@ -52,7 +60,11 @@ export class LadderControl {
 	observe(lagMs: number | undefined): void {
 		if (lagMs !== undefined) {
 			const nowMs = this.#deps.clock.monotonicMs();
+			const { highestCount } = this.#load;
 			this.#load.observe({ lagMs, count: this.#plan?.rungs.length ?? 0, nowMs });
+			if (this.#load.highestCount < highestCount) {
+				this.#lease.recordDrop();
+			}
 		}
 	}
 
@@ -61,8 +73,8 @@ export class LadderControl {
 		this.#lease.release();
 	}
 
-	#worthyRungs(source: SourcePicture): LadderPlan {
-		const choice = this.#choice();
+	#worthyRungs(source: SourcePicture): RungSelection {
+		const { choice } = this.#setting();
 		const rate = Math.round(source.frameRate / FRAME_RATE_STEP);
 		const key = `${source.widthPixels}x${source.heightPixels}@${rate} ${choice.toString()}`;
 		if (this.#worthy === undefined || key !== this.#worthyFor) {
@@ -73,13 +85,20 @@ export class LadderControl {
 		return this.#worthy;
 	}
 
-	#apply(next: LadderPlan, source: SourcePicture, nowMs: number): void {
-		const names = (plan: LadderPlan | undefined): string | undefined => plan?.rungs.map(({ name }) => name).join(' ');
-		if (names(next) !== names(this.#plan)) {
+	#apply(next: RungSelection, source: SourcePicture, nowMs: number): void {
+		const names = (plan: RungSelection | undefined): string | undefined =>
+			plan?.rungs.map(({ name }) => name).join(' ');
+		const setting = this.#setting();
+		const reason = explainLadder(next, setting, this.#lease.limit);
+		const hasOtherRungs = names(next) !== names(this.#plan);
+		if (hasOtherRungs) {
 			this.#changedAtMs = nowMs;
 			this.#lease.resize(next.rungs.length === 0 ? 0 : ladderPixelsPerSecond(source, next.rungs));
-			this.#deps.logger.info({ rungs: names(next), leftOut: next.leftOut }, 'the ladder of rungs has changed');
 		}
-		this.#plan = next;
+		if (hasOtherRungs || reason !== this.#plan?.reason) {
+			const { leftOut } = next;
+			this.#deps.logger.info({ ...setting, rungs: names(next), reason, leftOut }, 'the ladder of rungs has changed');
+		}
+		this.#plan = { ...next, reason };
 	}
 }

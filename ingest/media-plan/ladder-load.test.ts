@@ -25,25 +25,25 @@ class Watched {
 
 describe('LadderLoad', () => {
 	it('takes the best rung from an encoder that stays behind, and the next one if that does not help', () => {
-		expect(new Watched().run(14, 2000)).toEqual(['1.5: 3', '6.5: 2', '11.5: 1']);
+		expect(new Watched().run(16, 2000)).toEqual(['5: 3', '10: 2', '15: 1']);
 	});
 
 	it('lets an encoder be late for a moment, as at its start', () => {
 		const watched = new Watched();
-		expect([...watched.run(1.25, 1500), ...watched.run(60, 100), ...watched.run(1.25, 900)]).toEqual([]);
+		expect([...watched.run(4.75, 1500), ...watched.run(60, 100), ...watched.run(1.75, 900)]).toEqual([]);
 	});
 
 	it('gives one rung back after half a minute of calm, and waits longer each time that this fails', () => {
 		const watched = new Watched();
-		watched.run(2, 1000);
-		expect(watched.run(40, 100)).toEqual(['32: 4']);
-		expect(watched.run(2, 1000)).toEqual(['43.5: 3']);
-		expect(watched.run(70, 100)).toEqual(['104: 4']);
+		watched.run(6, 1000);
+		expect(watched.run(40, 100)).toEqual(['36: 4']);
+		expect(watched.run(3, 1000)).toEqual(['48: 3']);
+		expect(watched.run(70, 100)).toEqual(['109: 4']);
 	});
 
 	it('changes nothing while the encoder is neither calm nor overloaded', () => {
 		const watched = new Watched();
-		watched.run(2, 1000);
+		watched.run(6, 1000);
 		expect(watched.run(300, 500)).toEqual([]);
 	});
 

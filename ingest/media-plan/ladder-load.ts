@@ -1,9 +1,9 @@
 /** Judges by an encoder's lag how many rungs it carries: fewer when it falls behind, more when it is calm. Pure. */
 
-/** An encoder this far behind is too slow, when it stays so. Starting one takes a moment, so it may be once. */
+/** An encoder this far behind is too slow, when it stays so. */
 const OVERLOAD_LAG_MS = 700;
-const OVERLOAD_AFTER_MS = 1500;
-/** A new encoder with fewer rungs has this long to catch up, before it loses the next one. */
+const OVERLOAD_AFTER_MS = 2000;
+/** A new encoder has this long to start and to catch up, before it loses a rung. */
 const SETTLE_MS = 5000;
 /** Below this it keeps up. */
 const CALM_LAG_MS = 300;
@@ -15,7 +15,8 @@ export class LadderLoad {
 	#highestCount = Infinity;
 	#overloadedSinceMs: number | undefined;
 	#calmSinceMs: number | undefined;
-	#changedAtMs = -Infinity;
+	/** Of the encoder that makes as many rungs as now. */
+	#beganAtMs: number | undefined;
 	#restoreAfterMs = FIRST_RESTORE_AFTER_MS;
 	#wasRestored = false;
 
@@ -30,7 +31,8 @@ export class LadderLoad {
 	observe({ lagMs, count, nowMs }: { lagMs: number; count: number; nowMs: number }): void {
 		this.#overloadedSinceMs = lagMs >= OVERLOAD_LAG_MS ? (this.#overloadedSinceMs ?? nowMs) : undefined;
 		this.#calmSinceMs = lagMs <= CALM_LAG_MS ? (this.#calmSinceMs ?? nowMs) : undefined;
-		if (nowMs - this.#changedAtMs < SETTLE_MS) {
+		this.#beganAtMs ??= nowMs;
+		if (nowMs - this.#beganAtMs < SETTLE_MS) {
 			return;
 		}
 		if (count > 0 && nowMs - (this.#overloadedSinceMs ?? nowMs) >= OVERLOAD_AFTER_MS) {
@@ -47,7 +49,7 @@ export class LadderLoad {
 
 	#change(highestCount: number, nowMs: number): void {
 		this.#highestCount = highestCount;
-		this.#changedAtMs = nowMs;
+		this.#beganAtMs = nowMs;
 		this.#overloadedSinceMs = undefined;
 		this.#calmSinceMs = undefined;
 	}

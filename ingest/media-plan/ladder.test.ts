@@ -1,8 +1,15 @@
 /** Tests of the ladder: which rungs a source is worth, what they cost, and which of them fit. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { LADDER_CHOICE_PATTERN, parseLadderChoice, RUNG_NAMES } from '../../core/media/rung.ts';
-import { ladderPixelsPerSecond, limitLadder, worthyRungs, type SourcePicture } from './ladder.ts';
+import type { LadderChoice } from '../../core/protocol/ladder-choice.ts';
+import {
+	explainLadder,
+	ladderPixelsPerSecond,
+	limitLadder,
+	rungPicture,
+	worthyRungs,
+	type SourcePicture,
+} from './ladder.ts';
 
 const source = (widthPixels: number, heightPixels: number, frameRate: number, mbps: number): SourcePicture => ({
 	widthPixels,
@@ -35,7 +42,12 @@ describe('worthyRungs', () => {
 
 	it('says why a rung is left out', () => {
 		const { leftOut } = worthyRungs(source(960, 540, 30, 1.5), 'automatic');
-		expect(leftOut).toEqual([{ name: '480p30', reason: expect.stringContaining('too few bits') as string }]);
+		expect(leftOut).toEqual([
+			{ name: '480p30', cause: 'bits', reason: expect.stringContaining('too few bits') as string },
+		]);
+		expect(worthyRungs(HD_READY_30, ['720p60', '360p30']).leftOut).toEqual([
+			{ name: '720p60', cause: 'size', reason: 'The source is no larger.' },
+		]);
 	});
 
 	it('has the rungs asked for by name that are smaller than the source, and none when switched off', () => {
@@ -95,15 +107,110 @@ describe('limitLadder', () => {
 	});
 });
 
-describe('LADDER_CHOICE_PATTERN', () => {
-	it('admits what parseLadderChoice() reads', () => {
-		const isChoice = (text: string): boolean => new RegExp(LADDER_CHOICE_PATTERN).test(text);
-		expect(['automatic', 'off', ...RUNG_NAMES, '160p30,480p30'].every(isChoice)).toBe(true);
-		expect(['', 'on', '720p', '480p30,', '480p30 360p30', 'off,480p30'].some(isChoice)).toBe(false);
-		expect(['automatic', 'off', '160p30,480p30'].map(parseLadderChoice)).toEqual([
+describe('explainLadder', () => {
+	const explain = (
+		picture: SourcePicture,
+		choice: LadderChoice,
+		{ mostPixels = Infinity, highestCount = Infinity, coreCount = 2, isLimitSet = false } = {},
+	): string => {
+		const fits = (pixels: number): boolean => pixels <= mostPixels;
+		const ladder = limitLadder(worthyRungs(picture, choice), picture, { fits, highestCount });
+		return explainLadder(
+			ladder,
+			{ choice, setBy: 'channel' },
+			{ pixelsPerSecond: 124e6, coreCount: isLimitSet ? undefined : coreCount },
+		);
+	};
+
+	it.each([
+		[
+			'all sizes',
+			HD_60,
 			'automatic',
-			'off',
+			{},
+			'The server’s 2 cores have room for every size below the source that saves enough bits.',
+		],
+		[
+			'one core',
+			HD_60,
+			'automatic',
+			{ coreCount: 1 },
+			'The server’s 1 core has room for every size below the source that saves enough bits.',
+		],
+		[
+			'a configured limit',
+			HD_60,
+			'automatic',
+			{ isLimitSet: true },
+			'The server has room for every size below the source that saves enough bits.',
+		],
+		[
+			'a lack of room',
+			HD_60,
+			'automatic',
+			{ mostPixels: 20e6 },
+			'The server encodes at most 124 million pixels a second on 2 cores, which leaves no room for 720p60, 480p30 and 360p30.',
+		],
+		[
+			'overload',
+			HD_60,
+			'automatic',
+			{ highestCount: 3 },
+			'The encoder fell behind, so 720p60 waits until it has kept up for a while.',
+		],
+		[
+			'overload and a lack of room',
+			HD_60,
+			'automatic',
+			{ highestCount: 2, mostPixels: 20e6, isLimitSet: true },
+			'The encoder fell behind, so 720p60 and 480p30 wait until it has kept up for a while. The server encodes at most 124 million pixels a second, which leaves no room for 360p30.',
+		],
+		[
+			'a small source',
+			source(160, 90, 30, 0.1),
+			'automatic',
+			{},
+			'No smaller picture is worth its bits for this source.',
+		],
+		['no ladder', HD_60, 'off', {}, 'Smaller pictures are switched off in the settings of this channel.'],
+		[
+			'chosen rungs',
+			HD_60,
 			['480p30', '160p30'],
-		]);
+			{},
+			'The settings of this channel ask for 480p30 and 160p30. The server’s 2 cores have room for those below the source.',
+		],
+		[
+			'chosen rungs of a small source',
+			HD_READY_30,
+			['1080p60'],
+			{},
+			'The settings of this channel ask for 1080p60. The source is no larger.',
+		],
+	] as const)('explains %s', (_name, picture, choice, limits, expected) => {
+		expect(explain(picture, choice, limits)).toBe(expected);
+	});
+
+	it("names the server's settings", () => {
+		const nothing = { rungs: [], leftOut: [] };
+		const limit = { pixelsPerSecond: 1, coreCount: 1 };
+		expect(explainLadder(nothing, { choice: 'off', setBy: 'server' }, limit)).toBe(
+			'Smaller pictures are switched off in the settings of the server.',
+		);
+	});
+});
+
+describe('rungPicture', () => {
+	it.each([
+		[HD_60, 720, 60, '1280x720@60'],
+		[HD_60, 480, 30, '854x480@30'],
+		[source(1920, 1080, 50, 6), 480, 30, '854x480@25'],
+		[HD_READY_30, 360, 60, '640x360@30'],
+		[source(1280, 720, 25, 2), 160, 60, '284x160@25'],
+		[source(720, 1280, 30, 2.5), 854, 60, '480x854@30'],
+		[source(1280, 720, 0, 0), 480, 60, '854x480@0'],
+	])('of %j at %i and %i', (picture, heightPixels, frameRate, expected) => {
+		const rung = rungPicture(picture, { heightPixels, frameRate });
+		expect(`${rung.widthPixels}x${rung.heightPixels}@${rung.frameRate}`).toBe(expected);
 	});
 });

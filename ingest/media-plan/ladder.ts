@@ -1,5 +1,6 @@
 /** Chooses the rungs below a source: which are worth their bits, and which the machine can carry. Pure. */
-import { RUNG_NAMES, type LadderChoice, type RungName, type VideoRung } from '../../core/media/rung.ts';
+import { leastIntervalSeconds, type VideoRung } from '../../core/media/rung.ts';
+import { RUNG_NAMES, type LadderChoice, type RungName } from '../../core/protocol/ladder-choice.ts';
 
 /** What the source sends, measured. */
 export type SourcePicture = {
@@ -33,36 +34,139 @@ const ASSUMED = { frameRate: 30, bitsPerPixel: 0.09 } as const;
 /** Decoding and splitting a picture, in pixels that are encoded in the same time. */
 const DECODE_SHARE = 0.1;
 
-/** A rung that was considered and is not sent, with the reason for the streamer. */
-export type LeftOutRung = { name: RungName; reason: string };
+/**
+ * `size`: the source is no larger. `bits`: too close to the next better rung. `load`: the encoder falls behind. `room`:
+ * the limit of the server's encoders.
+ */
+type LeftOutCause = 'size' | 'bits' | 'load' | 'room';
 
-export type LadderPlan = {
+/** A rung that was considered and is not sent, with the reason for the streamer. */
+type LeftOutRung = { name: RungName; cause: LeftOutCause; reason: string };
+
+export type RungSelection = {
 	/** From the best down. */
 	rungs: readonly VideoRung[];
 	leftOut: readonly LeftOutRung[];
 };
+
+/** `reason`: why there are so many, in sentences for the streamer. */
+export type LadderPlan = RungSelection & { reason: string };
+
+/** Which rungs a broadcast may have, and whose setting that is. */
+export type LadderSetting = { choice: LadderChoice; setBy: 'channel' | 'server' };
+
+export function ladderSetting(ofChannel: LadderChoice | undefined, ofServer: LadderChoice): LadderSetting {
+	return ofChannel === undefined ? { choice: ofServer, setBy: 'server' } : { choice: ofChannel, setBy: 'channel' };
+}
+
+/** What all encoders of the server may make. `coreCount`: the cores from which it follows; undefined: it is set. */
+export type EncoderLimit = { pixelsPerSecond: number; coreCount: number | undefined };
+
+const LEFT_OUT_REASONS: Readonly<Record<LeftOutCause, string>> = {
+	size: 'The source is no larger.',
+	bits: 'It would save too few bits against the next better picture.',
+	load: 'The encoder fell behind, so it makes fewer pictures for now.',
+	room: 'The server has no room for it beside what it encodes already.',
+};
+
+function leftOutRung(name: RungName, cause: LeftOutCause): LeftOutRung {
+	return { name, cause, reason: LEFT_OUT_REASONS[cause] };
+}
 
 /**
  * The part of a ladder that can be made, the lowest rungs of it. `fits`: whether the machine carries a ladder of so
  * many pixels a second. `highestCount`: how many rungs the encoder carries.
  */
 export function limitLadder(
-	plan: LadderPlan,
+	worthy: RungSelection,
 	source: SourcePicture,
 	{ fits, highestCount }: { fits: (pixelsPerSecond: number) => boolean; highestCount: number },
-): LadderPlan {
-	const rungs = [...plan.rungs];
-	const leftOut = [...plan.leftOut];
+): RungSelection {
+	const rungs = [...worthy.rungs];
+	const leftOut = [...worthy.leftOut];
 	while (rungs.length > highestCount) {
-		leftOut.push({ name: rungs.shift()!.name, reason: 'The encoder fell behind, so it makes fewer pictures for now.' });
+		leftOut.push(leftOutRung(rungs.shift()!.name, 'load'));
 	}
 	while (rungs.length > 0 && !fits(ladderPixelsPerSecond(source, rungs))) {
-		leftOut.push({
-			name: rungs.shift()!.name,
-			reason: 'The server has no room for it beside what it encodes already.',
-		});
+		leftOut.push(leftOutRung(rungs.shift()!.name, 'room'));
 	}
 	return { rungs, leftOut };
+}
+
+/** A ladder without rungs, because there is no room to re-encode the source's own picture. */
+export function withoutRungs(plan: LadderPlan): LadderPlan {
+	return plan.rungs.length === 0
+		? plan
+		: {
+				rungs: [],
+				leftOut: [...plan.leftOut, ...plan.rungs.map(({ name }) => leftOutRung(name, 'room'))],
+				reason: 'The server has no room to re-encode the source’s own picture, so there is none for smaller ones.',
+			};
+}
+
+/** Why a ladder has so many rungs, in sentences for the streamer. They have no measured figures, so they stay. */
+export function explainLadder(
+	{ rungs, leftOut }: RungSelection,
+	{ choice, setBy }: LadderSetting,
+	limit: EncoderLimit,
+): string {
+	const whose = setBy === 'channel' ? 'this channel' : 'the server';
+	if (choice === 'off') {
+		return `Smaller pictures are switched off in the settings of ${whose}.`;
+	}
+	const sentences: string[] = [];
+	if (choice !== 'automatic') {
+		sentences.push(`The settings of ${whose} ask for ${enumerate(choice)}.`);
+	}
+	const namesOf = (cause: LeftOutCause): RungName[] =>
+		leftOut.filter((rung) => rung.cause === cause).map(({ name }) => name);
+	const [dropped, withoutRoom] = [namesOf('load'), namesOf('room')];
+	if (dropped.length > 0) {
+		const verb = dropped.length === 1 ? 'waits' : 'wait';
+		sentences.push(`The encoder fell behind, so ${enumerate(dropped)} ${verb} until it has kept up for a while.`);
+	}
+	if (withoutRoom.length > 0) {
+		const cores = limit.coreCount === undefined ? '' : ` on ${countCores(limit.coreCount)}`;
+		const megapixels = Math.round(limit.pixelsPerSecond / 1e6);
+		sentences.push(
+			`The server encodes at most ${megapixels} million pixels a second${cores}, which leaves no room for ${enumerate(withoutRoom)}.`,
+		);
+	}
+	if (dropped.length + withoutRoom.length === 0) {
+		sentences.push(explainWhole(rungs.length, choice, limit));
+	}
+	return sentences.join(' ');
+}
+
+function explainWhole(count: number, choice: LadderChoice, { coreCount }: EncoderLimit): string {
+	if (count === 0) {
+		return choice === 'automatic'
+			? 'No smaller picture is worth its bits for this source.'
+			: 'The source is no larger.';
+	}
+	const verb = coreCount === 1 ? 'has' : 'have';
+	const subject = coreCount === undefined ? 'The server has' : `The server’s ${countCores(coreCount)} ${verb}`;
+	const which =
+		choice === 'automatic' ? 'every size below the source that saves enough bits' : 'those below the source';
+	return `${subject} room for ${which}.`;
+}
+
+function countCores(count: number): string {
+	return count === 1 ? '1 core' : `${count} cores`;
+}
+
+function enumerate(names: readonly string[]): string {
+	return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
+}
+
+/** The size and the rate that a rung of this source has. The rate is 0 while the source's is unknown. */
+export function rungPicture(
+	source: Pick<SourcePicture, 'widthPixels' | 'heightPixels' | 'frameRate'>,
+	rung: Pick<VideoRung, 'heightPixels' | 'frameRate'>,
+): { widthPixels: number; heightPixels: number; frameRate: number } {
+	const widthPixels = 2 * Math.max(1, Math.round((source.widthPixels * rung.heightPixels) / source.heightPixels / 2));
+	const everyNth = Math.max(1, Math.ceil(leastIntervalSeconds(rung.frameRate) * source.frameRate));
+	return { widthPixels, heightPixels: rung.heightPixels, frameRate: source.frameRate / everyNth };
 }
 
 /** What a ladder costs, in pixels of encoded picture a second. */
@@ -75,7 +179,7 @@ export function ladderPixelsPerSecond(source: SourcePicture, rungs: readonly Vid
 }
 
 /** The rungs that are worth their bits for this source, from the best down. What is asked for by name is worth it. */
-export function worthyRungs(source: SourcePicture, choice: LadderChoice): LadderPlan {
+export function worthyRungs(source: SourcePicture, choice: LadderChoice): RungSelection {
 	const leftOut: LeftOutRung[] = [];
 	const rungs: VideoRung[] = [];
 	if (choice === 'off') {
@@ -86,6 +190,9 @@ export function worthyRungs(source: SourcePicture, choice: LadderChoice): Ladder
 	for (const name of RUNG_NAMES) {
 		const isAsked = choice === 'automatic' || choice.includes(name);
 		const step = STEPS[name];
+		if (isAsked && choice !== 'automatic' && step.shortSidePixels >= shortSide(source)) {
+			leftOut.push(leftOutRung(name, 'size'));
+		}
 		if (!isAsked || step.shortSidePixels >= shortSide(source)) {
 			continue;
 		}
@@ -94,7 +201,7 @@ export function worthyRungs(source: SourcePicture, choice: LadderChoice): Ladder
 			(pixelsOf(source, rung) * rateOf(source, rung.frameRate)) / (pixelsOf(source) * rateOf(source, Infinity));
 		const expectedBps = Math.min(step.maxBitrateBps, sourceBps * share ** BITS_BY_PIXELS_POWER);
 		if (choice === 'automatic' && expectedBps > betterBps * WORTH_SHARE) {
-			leftOut.push({ name, reason: 'It would save too few bits against the next better picture.' });
+			leftOut.push(leftOutRung(name, 'bits'));
 			continue;
 		}
 		betterBps = expectedBps;

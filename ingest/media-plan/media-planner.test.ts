@@ -19,10 +19,8 @@ const CLEAN = { codec: 'h264', hasBFrames: false, longestGopMs: 2000 } as const;
 const modes = (facts: StreamFacts): string[] =>
 	planMedia(facts).legs.map((leg) => `${leg.track} ${leg.tier}: ${leg.mode}`);
 
-const LADDER: LadderPlan = worthyRungs(
-	{ widthPixels: 1280, heightPixels: 720, frameRate: 30, bitrateBps: 2_500_000 },
-	'automatic',
-);
+const HD = { widthPixels: 1280, heightPixels: 720, frameRate: 30, bitrateBps: 2_500_000 };
+const LADDER: LadderPlan = { ...worthyRungs(HD, 'automatic'), reason: '' };
 /** The tracks of a run, what the encoder makes, and each way. */
 const describeWays = (plan: MediaPlan): string[] => [
 	`run: ${plan.tracks.map(({ id, rung }) => id + (rung?.kind === 'video' ? ` ${rung.name}` : rung ? ' low' : '')).join(', ')}`,

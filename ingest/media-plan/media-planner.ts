@@ -5,7 +5,8 @@
 import { createTrack, type Track, type TrackId, type TrackKind } from '../../core/media/access-unit.ts';
 import type { AudioCodec, VideoCodec } from '../../core/media/codecs.ts';
 import type { SpsFacts } from '../../core/media/h264-parameter-sets.ts';
-import { RUNG_NAMES, type AudioRung, type RungName, type VideoRung } from '../../core/media/rung.ts';
+import type { AudioRung, VideoRung } from '../../core/media/rung.ts';
+import { RUNG_NAMES, type RungName } from '../../core/protocol/ladder-choice.ts';
 import type { LadderPlan } from './ladder.ts';
 
 export type StreamFacts = {
@@ -50,7 +51,7 @@ export const SOURCE_TRACKS: Readonly<Record<TrackKind, Track>> = {
 };
 
 /** One way of a track: it leaves the source, or the encoder, and goes to a tier. */
-export type Edge = { track: TrackId; from: 'source' | 'encoder'; to: 'stage' | 'packager' };
+type Edge = { track: TrackId; from: 'source' | 'encoder'; to: 'stage' | 'packager' };
 
 /** All decisions for one stream. */
 export type MediaPlan = {
@@ -64,7 +65,8 @@ export type MediaPlan = {
 	ladder: LadderPlan;
 };
 
-export const NO_LADDER: LadderPlan = { rungs: [], leftOut: [] };
+/** The ladder of a stream without a picture. */
+export const NO_LADDER: LadderPlan = { rungs: [], leftOut: [], reason: 'There is no picture to make smaller ones of.' };
 
 /** Where a tier's track comes from; undefined: the tier does not get it. */
 export function originOf(plan: MediaPlan, track: TrackId, to: Edge['to']): Edge['from'] | undefined {
@@ -93,7 +95,7 @@ export function isSamePlan(one: MediaPlan, other: MediaPlan): boolean {
 }
 
 /** The track of a rung, the same in all runs of all broadcasts. */
-export function rungTrack(rung: VideoRung): Track {
+function rungTrack(rung: VideoRung): Track {
 	return { ...createTrack('video', 1 + RUNG_NAMES.indexOf(rung.name satisfies RungName)), rung };
 }
 
@@ -137,7 +139,8 @@ export function planOf(legs: readonly Leg[], ladder: LadderPlan): MediaPlan {
 	const rungs = hasTrack('video') ? ladder.rungs.map(rungTrack) : [];
 	if (hasTrack('video')) {
 		tracks.push(SOURCE_TRACKS.video, ...rungs);
-		edges.push(...rungs.map(({ id }): Edge => ({ track: id, from: 'encoder', to: 'packager' })));
+		const ends = edges.filter(({ track }) => track === SOURCE_TRACKS.video.id).map(({ to }) => to);
+		edges.push(...rungs.flatMap(({ id }) => ends.map((to): Edge => ({ track: id, from: 'encoder', to }))));
 	}
 	if (hasTrack('audio')) {
 		tracks.push(SOURCE_TRACKS.audio);

@@ -18,6 +18,7 @@ describe('workLimits', () => {
 			...UNSET,
 			maxBroadcasts: 8,
 			maxEncoderPixelsPerSecond: FULL_HD_60,
+			encoderCoreCount: 2,
 		});
 	});
 

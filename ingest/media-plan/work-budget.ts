@@ -1,5 +1,6 @@
 /** Limits of the server's work: which broadcasts it admits, how much picture it re-encodes, how much it receives. */
 import { SpillwayError } from '../../core/errors/errors.ts';
+import type { EncoderLimit } from './ladder.ts';
 
 export type WorkLimits = {
 	/** Broadcasts at once, interrupted ones included. */
@@ -10,6 +11,8 @@ export type WorkLimits = {
 	maxEncoderPixelsPerSecond: number;
 	/** Bits a second of one publisher, sound and picture together. */
 	maxPublisherBitrateBps: number;
+	/** The machine's cores, where the limit of encoded pixels follows from them. */
+	encoderCoreCount?: number;
 };
 
 /** The owner of a broadcast's channel. */
@@ -37,13 +40,14 @@ const ASSUMED_FRAME_RATE = 30;
 const MAX_FRAME_RATE = 60;
 
 /** The configured limits; those that are 0 follow the number of cores. */
-export function workLimits(configured: WorkLimits, coreCount: number): WorkLimits {
+export function workLimits(configured: Omit<WorkLimits, 'encoderCoreCount'>, coreCount: number): WorkLimits {
 	const { maxBroadcasts, maxBroadcastsPerOwner, maxEncoderPixelsPerSecond, maxPublisherBitrateBps } = configured;
 	return {
 		maxBroadcasts: maxBroadcasts || coreCount * BROADCASTS_PER_CORE,
 		maxBroadcastsPerOwner,
 		maxEncoderPixelsPerSecond: maxEncoderPixelsPerSecond || coreCount * ENCODER_PIXELS_PER_SECOND_AND_CORE,
 		maxPublisherBitrateBps,
+		...(maxEncoderPixelsPerSecond === 0 ? { encoderCoreCount: coreCount } : {}),
 	};
 }
 
@@ -87,6 +91,10 @@ export interface LadderLease {
 	fits(pixelsPerSecond: number): boolean;
 	/** The ladder has this size from now on, and a smaller one should follow when it no longer fits. */
 	resize(pixelsPerSecond: number): void;
+	/** The encoder of the ladder fell behind and loses a rung. */
+	recordDrop(): void;
+	/** The limit of all encoders, for messages to the streamer. */
+	readonly limit: EncoderLimit;
 	/** Idempotent. */
 	release(): void;
 }
@@ -104,11 +112,15 @@ export interface EncoderGrants {
 /** Counts re-encoded pixels. */
 export class EncoderBudget {
 	readonly #maxPixelsPerSecond: number;
+	readonly #coreCount: number | undefined;
 	#usedPixelsPerSecond = 0;
 	#ladderPixelsPerSecond = 0;
+	#droppedRungCount = 0;
 
-	constructor(maxPixelsPerSecond: number) {
+	/** `coreCount`: the cores from which the limit follows. */
+	constructor(maxPixelsPerSecond: number, coreCount?: number) {
 		this.#maxPixelsPerSecond = maxPixelsPerSecond;
+		this.#coreCount = coreCount;
 	}
 
 	get usedPixelsPerSecond(): number {
@@ -118,6 +130,11 @@ export class EncoderBudget {
 	/** Granted pixels of rungs a second. */
 	get ladderPixelsPerSecond(): number {
 		return this.#ladderPixelsPerSecond;
+	}
+
+	/** Rungs that were dropped because an encoder fell behind. */
+	get droppedRungCount(): number {
+		return this.#droppedRungCount;
 	}
 
 	/** For one broadcast. */
@@ -151,6 +168,8 @@ export class EncoderBudget {
 				return others + pixels <= this.#maxPixelsPerSecond;
 			},
 			resize,
+			recordDrop: () => this.#droppedRungCount++,
+			limit: { pixelsPerSecond: this.#maxPixelsPerSecond, coreCount: this.#coreCount },
 			release: () => resize(0, true),
 		};
 	}

@@ -75,6 +75,13 @@ export const TRACK_PROBLEMS = {
 		advice: SEND_IN_REAL_TIME,
 		lasts: 'while-seen',
 	},
+	'video-rungs-dropped': {
+		kind: 'video',
+		message: 'The server’s encoder fell behind, so smaller pictures are missing for now: %s.',
+		advice:
+			'Your encoder is fine. Viewers on poorer lines get the next smaller picture. Choosing fewer sizes, or sending a smaller picture or fewer pictures a second, makes room.',
+		lasts: 'while-seen',
+	},
 	'video-stopped': {
 		kind: 'video',
 		message: 'The picture has stopped; viewers see the last one.',

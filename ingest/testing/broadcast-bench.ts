@@ -1,7 +1,7 @@
 /** A broadcast between fake publishers and fake tiers, on a fake clock. Closes after its test. */
 import { onTestFinished } from 'vitest';
 import { createId, type BroadcastId, type ChannelId, type ChannelName } from '../../core/ids.ts';
-import type { LadderChoice } from '../../core/media/rung.ts';
+import type { LadderChoice } from '../../core/protocol/ladder-choice.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { Broadcast, type BroadcastEndReason } from '../broadcast/broadcast.ts';

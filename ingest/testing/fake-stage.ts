@@ -2,7 +2,7 @@
 import type { TrackKind } from '../../core/media/access-unit.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { BroadcastRouter, BroadcastRouterEvents } from '../../sfu/broadcast/broadcast-router.ts';
-import type { PublisherPacket } from '../../sfu/stage/video-stage-track.ts';
+import type { PublisherPacket } from '../../sfu/stage/layer/live-layer.ts';
 import type { StageEndReason, StageEvents } from '../../sfu/stage/stage.ts';
 
 /** One picture, packet or sound at the stage. */
@@ -18,7 +18,16 @@ export type StageEntry = {
 /** The part of a stage that ingest uses. */
 export class FakeStage extends TypedEmitter<StageEvents> {
 	readonly entries: StageEntry[] = [];
+	/** Pictures of rungs with their positions, and the ends of rungs. */
+	readonly rungs: string[] = [];
 	readonly video = {
+		layers: {
+			beginRun: (): void => this.#push('video', 'run', false, 0, 0),
+			describe: (): void => undefined,
+			writeRung: (name: string, { timelineTicks }: { timelineTicks: number }): void =>
+				void this.rungs.push(`${name} ${timelineTicks}`),
+			endRung: (name: string): void => void this.rungs.push(`${name} ends`),
+		},
 		beginRun: (): void => this.#push('video', 'run', false, 0, 0),
 		writePicture: (picture: { isKeyFrame: boolean; timelineTicks: number; captureTimeMs: number }): void =>
 			this.#push('video', 'written', picture.isKeyFrame, picture.timelineTicks, picture.captureTimeMs),

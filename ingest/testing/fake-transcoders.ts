@@ -30,7 +30,7 @@ export class FakeTranscoder extends TypedEmitter<TranscoderEvents> implements Me
 	readonly output: TrackConfig;
 	readonly trackIds: readonly TrackId[];
 	readonly written: AccessUnit[] = [];
-	readonly statistics = EMPTY_STATISTICS;
+	statistics = EMPTY_STATISTICS;
 	encoderState: EncoderState = 'running';
 	closeReason: TranscoderCloseReason | undefined;
 	/** It has no output, like an encoder that does not start. */
@@ -101,6 +101,7 @@ export class FakeTranscoder extends TypedEmitter<TranscoderEvents> implements Me
 
 export class FakeTranscoderFactory implements TranscoderFactory {
 	readonly all: FakeTranscoder[] = [];
+	readonly encoder = { name: 'libx264', reason: 'no other works' };
 	/** New encoders of this kind have no output. */
 	deadKind: TrackKind | undefined;
 
@@ -111,6 +112,12 @@ export class FakeTranscoderFactory implements TranscoderFactory {
 
 	createVideo(options: VideoTranscodeOptions): FakeTranscoder {
 		return this.#add(new FakeTranscoder(options, H264_CONFIG, this.deadKind === 'video'));
+	}
+
+	/** The newest encoder of pictures falls behind by this much. */
+	set pictureLagMs(lagMs: number) {
+		const newest = this.all.findLast(({ output }) => output.kind === 'video')!;
+		newest.statistics = { ...newest.statistics, lagMs };
 	}
 
 	/** Running encoders, as `video → h264`. */

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { DELIVERY_TIERS } from '../../core/protocol/tiers.ts';
 import { PUBLISHER_KINDS, type PublisherKind } from '../clients/create-publisher.ts';
 import { aacDelayMs, BENCH_SETTINGS, type EncoderSettings } from '../source/encoder-settings.ts';
+import { CONGESTION_CONTROLS } from './line/shaped-line.ts';
 import type { ViewerChoice } from './measure/path-viewer.ts';
 import { ServerUnderTest } from './measure/server-under-test.ts';
 
@@ -25,7 +26,14 @@ const OPTIONS = {
 	attacks: { type: 'string' },
 	'film-strips': { type: 'string' },
 	rounds: { type: 'string', default: '10' },
-	line: { type: 'string', default: '1500000' },
+	lines: { type: 'string', default: '8,2,1.2,0.6,0.35' },
+	losses: { type: 'string', default: '0,2,5,10' },
+	'loss-burst': { type: 'string', default: '1' },
+	reorder: { type: 'string', default: '0' },
+	'round-trip': { type: 'string', default: '40' },
+	congestion: { type: 'string', default: 'cubic' },
+	ladder: { type: 'string', default: 'off' },
+	svg: { type: 'string' },
 	kinds: { type: 'string' },
 	away: { type: 'string', default: '10' },
 	size: { type: 'string', default: '1280x720' },
@@ -45,6 +53,8 @@ const OPTIONS = {
 	out: { type: 'string' },
 	markdown: { type: 'string' },
 } as const;
+
+const MAX_LIST = 20;
 
 type Values = ReturnType<typeof readArguments>['values'];
 
@@ -74,7 +84,15 @@ export function readBenchOptions() {
 		handOverCount: number('hand-overs'),
 		viewerCount: number('viewers'),
 		roundCount: number('rounds'),
-		lineBps: number('line'),
+		lineRates: list(values.lines, '--lines').map((mbps) => positive(mbps, '--lines') * 1e6),
+		losses: list(values.losses, '--losses').map((percent) => percentage(percent, '--losses')),
+		lossBurst: number('loss-burst'),
+		reorderRatio: percentage(values.reorder, '--reorder'),
+		roundTripMs: number('round-trip'),
+		congestionControl: namesOf(values.congestion, CONGESTION_CONTROLS, 'congestion control')[0]!,
+		/** For a server of ours. */
+		serverEnvironment: { SPILLWAY_INGEST_LADDER: values.ladder },
+		svg: values.svg,
 		awayMs: number('away') * 1000,
 		/** Read by their commands. */
 		attacks: values.attacks,
@@ -99,10 +117,11 @@ export function namesOf<Name extends string>(text: string | undefined, known: re
 
 /** Starts a server and ends it afterwards, or uses the running one. */
 export async function withServer<Result>(
-	{ server: addresses }: BenchOptions,
+	{ server: addresses, serverEnvironment }: BenchOptions,
 	use: (server: ServerUnderTest) => Promise<Result>,
 ): Promise<Result> {
-	const server = addresses === undefined ? await ServerUnderTest.start() : ServerUnderTest.running(addresses);
+	const server =
+		addresses === undefined ? await ServerUnderTest.start(serverEnvironment) : ServerUnderTest.running(addresses);
 	try {
 		return await use(server);
 	} finally {
@@ -163,6 +182,23 @@ function readServer({ server, rtmp, key, channel }: Values) {
 		throw new TypeError('--server needs --rtmp and --key as well.');
 	}
 	return { httpUrl: server, rtmpUrl: rtmp, streamKey: key, channel };
+}
+
+function list(text: string, name: string): string[] {
+	const entries = text.split(',');
+	if (entries.length > MAX_LIST) {
+		throw new TypeError(`${name} has ${entries.length} entries; at most ${MAX_LIST}.`);
+	}
+	return entries;
+}
+
+/** In percent → a ratio. */
+function percentage(text: string, name: string): number {
+	const value = text === '' ? NaN : Number(text);
+	if (!(value >= 0 && value < 100)) {
+		throw new TypeError(`${name} must be a number from 0 to below 100, but is "${text}".`);
+	}
+	return value / 100;
 }
 
 function positive(text: string, name: string): number {

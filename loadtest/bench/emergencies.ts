@@ -6,7 +6,7 @@ import type { EncoderSettings } from '../source/encoder-settings.ts';
 import type { ServerUnderTest } from './measure/server-under-test.ts';
 import { pictureGapsMs } from './measure/frame-log.ts';
 import { markdownTable, percentileCells } from './measure/markdown-table.ts';
-import { inNetwork, type NetworkPlace } from './measure/network-namespace.ts';
+import { createCabledNetwork, inNetworks, type NetworkPlace } from './measure/network-namespace.ts';
 import { PlayerWatch } from './measure/player-watch.ts';
 import { childProcesses } from './measure/process-cpu.ts';
 import { type SelfWatchResult, watchSelf } from './measure/self-watch.ts';
@@ -29,6 +29,8 @@ type EmergencyOptions = {
 	/** Played undisturbed before each loss. */
 	settleMs: number;
 };
+
+type EmergencyPlace = NetworkPlace<Awaited<ReturnType<typeof createCabledNetwork>>>;
 
 type EmergencyRun = {
 	kind: EmergencyKind;
@@ -53,17 +55,17 @@ export const emergencies: BenchCommand = {
 };
 
 function runEmergencies(options: EmergencyOptions): Promise<EmergencyRun[]> {
-	return inNetwork(options, async (place) => {
+	return inNetworks({ ...options, create: [createCabledNetwork] }, async ([place]) => {
 		const runs: EmergencyRun[] = [];
 		for (const kind of Object.keys(EMERGENCY_KINDS) as EmergencyKind[]) {
-			runs.push(await runKind(kind, place, options));
-			place.checkPublisher();
+			runs.push(await runKind(kind, place!, options));
+			place!.checkPublisher();
 		}
 		return runs;
 	});
 }
 
-async function runKind(kind: EmergencyKind, place: NetworkPlace, options: EmergencyOptions): Promise<EmergencyRun> {
+async function runKind(kind: EmergencyKind, place: EmergencyPlace, options: EmergencyOptions): Promise<EmergencyRun> {
 	const run: Omit<EmergencyRun, 'selfWatch'> = { kind, withoutPictureMs: [], failures: [] };
 	const endWatch = watchSelf();
 	for (let round = 0; round < options.count; round++) {
@@ -89,7 +91,7 @@ async function runKind(kind: EmergencyKind, place: NetworkPlace, options: Emerge
 async function measureLoss(
 	kind: EmergencyKind,
 	browser: Browser,
-	{ network, server, pageUrl }: NetworkPlace,
+	{ network, server, pageUrl }: EmergencyPlace,
 	settleMs: number,
 ): Promise<number> {
 	const watch = await PlayerWatch.open(browser, pageUrl, 0);
@@ -117,7 +119,7 @@ async function measureLoss(
 	return Math.max(...pictureGapsMs(watch.frames, lostAtMs, systemClock.nowMs()));
 }
 
-async function measureBlocked(browser: Browser, { network, server, pageUrl }: NetworkPlace): Promise<number> {
+async function measureBlocked(browser: Browser, { network, server, pageUrl }: EmergencyPlace): Promise<number> {
 	await network.cutAllBut(server);
 	const openedAtMs = systemClock.nowMs();
 	const watch = await PlayerWatch.open(browser, pageUrl, 0);

@@ -1,165 +1,253 @@
 /**
- * A viewer on a line too poor for the picture: how long the picture freezes, the tier they watch, and what is sent to
- * them.
+ * A viewer on lines of several rates, each with several losses: how long the picture freezes, the tier and the size of
+ * the picture that they watch, what the page says, and what is sent to them.
  */
-import { systemClock } from '../../core/lifecycle/clock.ts';
 import { bytesToBps } from '../../core/units.ts';
+import { systemClock } from '../../core/lifecycle/clock.ts';
 import type { PublisherKind } from '../clients/create-publisher.ts';
 import type { EncoderSettings } from '../source/encoder-settings.ts';
-import { pictureGapsMs } from './measure/frame-log.ts';
-import { markdownTable } from './measure/markdown-table.ts';
-import { inNetwork, type NetworkPlace } from './measure/network-namespace.ts';
-import { PlayerWatch } from './measure/player-watch.ts';
+import { describeLine, type Line, PERFECT_LINE } from './line/line.ts';
+import {
+	busySecondsReasons,
+	changesOf,
+	findFreezes,
+	type Freeze,
+	FREEZE_MS,
+	freshPictures,
+	lineRows,
+	type LineRow,
+	overlapMs,
+	sizeOf,
+	spreadOfLatency,
+	usualIntervalMs,
+} from './line/line-figures.ts';
+import { LINE_SOURCE, type LinePage, LineWatch } from './line/line-watch.ts';
+import type { SessionEvent } from './line/session-ear.ts';
+import { type CongestionControl, ShapedLine } from './line/shaped-line.ts';
+import { figure, markdownTable } from './measure/markdown-table.ts';
+import { inNetworks, type NetworkPlace } from './measure/network-namespace.ts';
 import { type SelfWatchResult, watchSelf } from './measure/self-watch.ts';
-import { type BenchCommand, namesOf, runEach } from './bench-options.ts';
+import { type BenchCommand, namesOf, runEach, say } from './bench-options.ts';
 
-/** When the line is poor. */
+/** When the line is poor, and which page plays. */
 export const POOR_LINE_KINDS = {
-	drops: 'it becomes poor while the viewer watches in real time',
+	drops: "it becomes poor while the viewer watches in real time on the product's page",
 	'from-the-start': 'it is poor before the viewer opens the page',
 	recovers: 'it becomes poor while the viewer watches, and good again after half of the time',
+	whep: 'it becomes poor while a plain page plays by WHEP, which has no other tier',
+	'hls.js': 'it becomes poor while a plain page plays LL-HLS with hls.js and its own settings',
 } as const;
 
 type PoorLineKind = keyof typeof POOR_LINE_KINDS;
 
 type PoorLineOptions = {
 	kinds: readonly PoorLineKind[];
+	lines: ReadonlyArray<Pick<Line, 'downBps' | 'lossRatio'>>;
+	/** Of the good line, too. */
+	roundTripMs: number;
+	lossBurst: number;
+	reorderRatio: number;
+	congestionControl: CongestionControl;
 	publisher: PublisherKind;
 	settings: EncoderSettings;
-	lineBps: number;
 	/** Played undisturbed before the line drops. */
 	settleMs: number;
+	serverEnvironment: Record<string, string>;
 	/** Watched on the poor line. */
 	durationMs: number;
 };
 
+type PoorLineFigures = {
+	/** Time beyond the usual interval in gaps of more than {@link FREEZE_MS} between two new pictures, of the whole. */
+	frozenShare: number;
+	/** Median of the good seconds; with none, of all. */
+	usualIntervalMs: number;
+	picturesPerSecond: number;
+	/** The pattern was too small or too coarse to read; they count as pictures, without a latency. */
+	unreadCount: number;
+	longestFreezeMs: number;
+	freezes: Freeze[];
+	/** Absent where the page does not play through an AudioContext. */
+	sound?: { quietMs: number; longestQuietMs: number };
+	latencyMs: { p50: number; p95: number } | undefined;
+	/** Median of the last 5 s; undefined while frozen. */
+	latencyAtEndMs: number | undefined;
+	/** Changes since the line became poor. */
+	tiers: Array<{ atMs: number; value: string }>;
+	reasons: Array<{ atMs: number; value: string | undefined }>;
+	sizes: Array<{ atMs: number; value: string }>;
+	/** Bits a second, as the server sent them: mean, and the worst second. */
+	sentBps: { mean: number; max: number };
+	receivedBps: number;
+	resentBps: { mean: number; max: number };
+	rows: LineRow[];
+};
+
 type PoorLineRun = {
 	kind: PoorLineKind;
-	lineBps: number;
+	line: Line;
 	durationMs: number;
-	/** Time in gaps of more than {@link FREEZE_MS} between two pictures, of the whole. */
-	frozenShare: number;
-	longestGapMs: number;
-	/** From the line's drop, or the opening of the page, to the first statistics of the LL-HLS tier; undefined: never. */
-	toHlsMs: number | undefined;
-	/** What the server sent into the line, dropped or not: mean, and the worst second. */
-	offeredBps: { mean: number; max: number };
-	/** The player's tiers, one entry for each change, with its latency then. */
-	tiers: Array<{ atMs: number; tier: string; latencyMs: number | undefined }>;
-	/** Of the player at the end. */
-	latencyMs: number | undefined;
+	figures?: PoorLineFigures;
+	/** What page and server said to each other, over the whole time. */
+	events: SessionEvent[];
+	/** Why there are no figures. */
+	failure?: string;
 	selfWatch: SelfWatchResult;
 };
 
-/** A viewer notices a picture that stays longer than this. */
-const FREEZE_MS = 500;
-/** The line carries many times the stream until it drops. */
-const GOOD_LINE_BPS = 50_000_000;
-const PACKET_BYTES = 1200;
-/** The page comes over the poor line, too. */
-const PAGE_DEADLINE_MS = 30_000;
-const SECOND_MS = 1000;
+const PAGE_OF: Partial<Record<PoorLineKind, LinePage>> = { whep: 'whep', 'hls.js': 'hls.js' };
+const END_MS = 5000;
 
 export const poorLine: BenchCommand = {
-	summary: 'a viewer on a line that is too poor for the picture (needs root; starts its own server)',
+	summary: 'a viewer on lines of several rates and losses (needs root; starts its own server)',
 	run: async (options) => {
-		const { settings, lineBps, settleMs, durationMs } = options;
-		const kinds = namesOf(options.kinds, Object.keys(POOR_LINE_KINDS) as PoorLineKind[], 'kind');
-		const plan = { kinds, settings, lineBps, settleMs, durationMs };
+		const { settleMs, durationMs, congestionControl, lossBurst, roundTripMs, reorderRatio, serverEnvironment } =
+			options;
+		const settings = { ...options.settings, ...LINE_SOURCE };
+		const kinds = namesOf(options.kinds ?? 'drops', Object.keys(POOR_LINE_KINDS) as PoorLineKind[], 'kind');
+		const lines = options.lineRates.flatMap((downBps) => options.losses.map((lossRatio) => ({ downBps, lossRatio })));
+		const conditions = { roundTripMs, lossBurst, reorderRatio, congestionControl };
+		const plan = { kinds, lines, ...conditions, settings, settleMs, durationMs, serverEnvironment };
 		const run = (publisher: PublisherKind) => runPoorLine({ publisher, ...plan });
 		const { runs, markdown } = await runEach(options.publishers, run, formatPoorLine);
-		return { result: { settings, runs }, markdown };
+		return { result: { settings, conditions, runs }, markdown };
 	},
 };
 
 function runPoorLine(options: PoorLineOptions): Promise<PoorLineRun[]> {
-	return inNetwork(options, async (place) => {
+	const create = [() => ShapedLine.create(PERFECT_LINE, options.congestionControl)];
+	return inNetworks({ ...options, create }, async ([place]) => {
 		const runs: PoorLineRun[] = [];
 		for (const kind of options.kinds) {
-			runs.push(await runKind(kind, place, options));
-			place.checkPublisher();
+			for (const line of options.lines) {
+				runs.push(await runCell(kind, line, place!, options));
+				say(`${kind}, ${describeLine(runs.at(-1)!.line)}: done`);
+				place!.checkPublisher();
+			}
 		}
 		return runs;
 	});
 }
 
-async function runKind(kind: PoorLineKind, place: NetworkPlace, options: PoorLineOptions): Promise<PoorLineRun> {
-	const { network, pageUrl } = place;
-	await network.shape(kind === 'from-the-start' ? options.lineBps : GOOD_LINE_BPS);
+async function runCell(
+	kind: PoorLineKind,
+	{ downBps, lossRatio }: PoorLineOptions['lines'][number],
+	place: NetworkPlace<ShapedLine>,
+	options: PoorLineOptions,
+): Promise<PoorLineRun> {
+	const { roundTripMs, lossBurst, reorderRatio, durationMs, settleMs } = options;
+	const good: Line = { ...PERFECT_LINE, roundTripMs };
+	const line: Line = { ...good, downBps, lossRatio, lossBurst, reorderRatio };
+	const isPoorAtFirst = kind === 'from-the-start';
+	await place.network.set(isPoorAtFirst ? line : good);
 	const browser = await place.launchBrowser();
 	const endWatch = watchSelf();
+	let events: SessionEvent[] = [];
 	try {
-		const openedAtMs = systemClock.nowMs();
-		const watch = await PlayerWatch.open(browser, pageUrl, 0);
-		await watch.page.page.waitForFunction('window.__spillway?.statistics !== undefined', undefined, {
-			timeout: PAGE_DEADLINE_MS,
-		});
-		let fromMs = openedAtMs;
-		if (kind !== 'from-the-start') {
-			await watch.waitForPicture().catch(async (error: unknown) => {
-				throw new Error(`The player says ${JSON.stringify(await watch.player())}`, { cause: error });
-			});
-			await watch.watch(options.settleMs);
+		let fromMs = systemClock.nowMs();
+		const watch = await LineWatch.open(place, browser, PAGE_OF[kind] ?? 'product');
+		events = watch.events;
+		if (!isPoorAtFirst) {
+			await watch.waitForPicture();
+			await watch.watch(settleMs);
+			await place.network.set(line);
 			fromMs = systemClock.nowMs();
-			await network.shape(options.lineBps);
 		}
-		const untilMs = fromMs + options.durationMs;
-		const tiers: PoorLineRun['tiers'] = [];
-		const offered: Array<{ atMs: number; bytes: number }> = [];
-		let isPoor = true;
-		while (systemClock.nowMs() < untilMs) {
-			await watch.watch(SECOND_MS);
-			if (kind === 'recovers' && isPoor && systemClock.nowMs() > fromMs + options.durationMs / 2) {
-				isPoor = false;
-				await network.shape(GOOD_LINE_BPS);
-			}
-			const { sentBytes, droppedPackets } = await network.lineCounts();
-			offered.push({ atMs: systemClock.nowMs(), bytes: sentBytes + droppedPackets * PACKET_BYTES });
-			const { tier, latencyMs } = await watch.player();
-			if (tiers.at(-1)?.tier !== tier) {
-				tiers.push({ atMs: systemClock.nowMs() - fromMs, tier, latencyMs });
-			}
+		if (kind === 'recovers') {
+			await watch.watch(durationMs / 2);
+			await place.network.set(good);
 		}
-		const rates = offered
-			.slice(1)
-			.map(({ atMs, bytes }, index) => bytesToBps(bytes - offered[index]!.bytes, atMs - offered[index]!.atMs));
-		const gaps = pictureGapsMs(watch.frames, fromMs, untilMs);
-		return {
-			kind,
-			lineBps: options.lineBps,
-			durationMs: options.durationMs,
-			frozenShare: sum(gaps.filter((gapMs) => gapMs > FREEZE_MS)) / options.durationMs,
-			longestGapMs: Math.max(...gaps),
-			toHlsMs: tiers.find(({ tier }) => tier === 'll-hls')?.atMs,
-			offeredBps: { mean: sum(rates) / Math.max(1, rates.length), max: Math.max(0, ...rates) },
-			tiers,
-			latencyMs: (await watch.player()).latencyMs,
-			selfWatch: endWatch(),
-		};
+		await watch.watch(fromMs + durationMs - systemClock.nowMs());
+		const figures = figuresOf(watch, { fromMs, toMs: systemClock.nowMs() });
+		return { kind, line, durationMs, figures, events, selfWatch: endWatch() };
+	} catch (error) {
+		const failure = (error as Error).message.slice(0, 500);
+		return { kind, line, durationMs, events, failure, selfWatch: endWatch() };
 	} finally {
 		await browser.close();
 	}
 }
 
-function sum(values: readonly number[]): number {
-	return values.reduce((total, value) => total + value, 0);
+function figuresOf(watch: LineWatch, window: { fromMs: number; toMs: number }): PoorLineFigures {
+	const { fromMs, toMs } = window;
+	const all = freshPictures(watch.frames, watch.unreadable);
+	const pictures = all.filter(({ shownAtMs }) => shownAtMs > fromMs && shownAtMs <= toMs);
+	const good = all.filter(({ shownAtMs }) => shownAtMs <= fromMs);
+	const usualMs = usualIntervalMs(good.length > 1 ? good : pictures, { fromMs: 0, toMs });
+	const samples = watch.samplesWithin(window);
+	const freezes = findFreezes(pictures, window, { usualMs, boundMs: FREEZE_MS, samples });
+	const quiet = watch.quietUntil(toMs);
+	const rows = lineRows(samples, all, { freezes, quiet, startMs: fromMs });
+	const seconds = (toMs - fromMs) / 1000;
+	const [first, last] = [samples[0]!, samples.at(-1)!];
+	const mean = (name: 'downBytes' | 'receivedBytes' | 'resentBytes'): number =>
+		Math.round(bytesToBps(last.counts[name] - first.counts[name], last.atMs - first.atMs));
+	const lengths = (quiet ?? []).map((stretch) => overlapMs([stretch], window));
+	return {
+		frozenShare: freezes.reduce((sum, { durationMs }) => sum + durationMs, 0) / (toMs - fromMs),
+		usualIntervalMs: usualMs,
+		picturesPerSecond: pictures.length / seconds,
+		unreadCount: pictures.filter(({ frameNumber }) => frameNumber < 0).length,
+		longestFreezeMs: Math.max(0, ...freezes.map(({ durationMs }) => durationMs)),
+		freezes,
+		...(quiet === undefined
+			? {}
+			: { sound: { quietMs: overlapMs(quiet, window), longestQuietMs: Math.max(0, ...lengths) } }),
+		latencyMs: spreadOfLatency(pictures),
+		latencyAtEndMs: spreadOfLatency(pictures.filter(({ shownAtMs }) => shownAtMs > toMs - END_MS))?.p50,
+		tiers: changesOf(
+			samples.flatMap(({ atMs, player }) => (player === undefined ? [] : [{ atMs, value: player.tier }])),
+			fromMs,
+		),
+		reasons: changesOf(
+			samples.map(({ atMs, reason }) => ({ atMs, value: reason })),
+			fromMs,
+		),
+		sizes: changesOf(
+			pictures.map((picture) => ({ atMs: picture.shownAtMs, value: sizeOf(picture) })),
+			fromMs,
+		),
+		sentBps: { mean: mean('downBytes'), max: Math.max(0, ...rows.map(({ sentBps }) => sentBps)) },
+		receivedBps: mean('receivedBytes'),
+		resentBps: { mean: mean('resentBytes'), max: Math.max(0, ...rows.map(({ resentBps }) => resentBps)) },
+		rows,
+	};
 }
 
 function formatPoorLine(runs: readonly PoorLineRun[]): string {
-	const mbps = (bps: number): string => (bps / 1e6).toFixed(1);
-	const rows = runs.map((run) => [
-		`${run.kind}: ${POOR_LINE_KINDS[run.kind]}`,
-		mbps(run.lineBps),
-		`${(run.frozenShare * 100).toFixed(0)} % of ${run.durationMs / 1000} s`,
-		`${(run.longestGapMs / 1000).toFixed(1)} s`,
-		`${mbps(run.offeredBps.mean)} / ${mbps(run.offeredBps.max)}`,
-		run.tiers.map(({ atMs, tier }) => `${tier} ${(atMs / 1000).toFixed(0)} s`).join(', '),
-		run.latencyMs === undefined ? '–' : `${(run.latencyMs / 1000).toFixed(1)} s`,
-		run.selfWatch.voidReasons.join('; ') || 'no',
-	]);
+	const mbps = (bps: number): string => (bps / 1e6).toFixed(2);
+	const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+	const list = (changes: ReadonlyArray<{ atMs: number; value: string | undefined }>): string =>
+		changes.map(({ atMs, value }) => `${value ?? '–'} ${(atMs / 1000).toFixed(0)} s`).join(', ');
+	const rows = runs.map(({ kind, line, figures, failure, selfWatch }) => {
+		const name = [kind, mbps(line.downBps ?? 0), `${line.lossRatio * 100} %`];
+		const reasons = [...selfWatch.voidReasons, ...busySecondsReasons(figures?.rows ?? [])];
+		const isVoid = reasons.join('; ') || 'no';
+		if (figures === undefined) {
+			return [...name, `failed: ${failure}`, ...Array.from({ length: 10 }, () => '–'), isVoid];
+		}
+		const { sound, latencyAtEndMs } = figures;
+		const worst = figures.freezes.toSorted((a, b) => b.durationMs - a.durationMs)[0];
+		return [
+			...name,
+			`${(figures.frozenShare * 100).toFixed(0)} %`,
+			figures.picturesPerSecond.toFixed(1),
+			seconds(figures.longestFreezeMs) + (worst?.isOver === false ? ', not over' : ''),
+			sound === undefined ? '–' : `${seconds(sound.quietMs)} / ${seconds(sound.longestQuietMs)}`,
+			list(figures.tiers) || '–',
+			list(figures.sizes) || '–',
+			latencyAtEndMs === undefined ? '–' : seconds(latencyAtEndMs),
+			`${figure(figures.latencyMs?.p50)} / ${figure(figures.latencyMs?.p95)}`,
+			`${mbps(figures.sentBps.mean)} / ${mbps(figures.sentBps.max)}`,
+			`${mbps(figures.resentBps.mean)} / ${mbps(figures.resentBps.max)}`,
+			worst?.said.join('; ') || '–',
+			isVoid,
+		];
+	});
 	const head = [
-		...['the line', 'Mbit/s', 'picture stands', 'longest', 'sent to it, mean / worst second', 'tier since'],
-		...['latency at the end', 'void'],
+		...['the line', 'Mbit/s', 'loss', 'frozen', 'pictures/s', 'longest', 'without sound, all / longest', 'tier since'],
+		...['size since', 'latency at the end', 'latency ms p50 / p95', 'sent Mbit/s, mean / worst second'],
+		...['of it again', 'the page, in the longest freeze', 'void'],
 	];
 	return markdownTable(head, rows);
 }

@@ -10,8 +10,19 @@ export class ForkedProgram<Sent extends Serializable, Received> {
 	/** Resolves when it has ended, with the reason and its last text on standard error. Never rejects. */
 	readonly ended: Promise<string>;
 
-	constructor(name: string, file: string, programArguments: readonly string[], onMessage: (message: Received) => void) {
-		const child = fork(file, programArguments, { execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+	/** `execPath`: runs it instead of this process's own Node. */
+	constructor(
+		name: string,
+		file: string,
+		programArguments: readonly string[],
+		onMessage: (message: Received) => void,
+		execPath = process.execPath,
+	) {
+		const child = fork(file, programArguments, {
+			execPath,
+			execArgv: [],
+			stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+		});
 		let errorText = '';
 		child.stderr!.setEncoding('utf8').on('data', (text: string) => {
 			errorText = (errorText + text).slice(-MAX_ERROR_LENGTH);

@@ -153,6 +153,7 @@ class LoadRun {
 			processName: `${role}-${index + 1}`,
 			arrivalsMs,
 			isPinnedToHls: false,
+			hlsVariant: options.hlsVariant,
 			endpoints,
 			channel: options.channel,
 			streamKey: options.streamKey ?? '',

@@ -24,6 +24,11 @@ describe('parseLoadOptions', () => {
 		});
 	});
 
+	it.each(['highest', 'lowest', 'spread'])('reads the variant %s of LL-HLS viewers', (hlsVariant) => {
+		expect(parse(`--hls 7 --hls-variant ${hlsVariant}`)).toMatchObject({ hlsVariant });
+		expect(parse('--hls 7')).toMatchObject({ hlsVariant: 'highest' });
+	});
+
 	it('reads port maps and environments', () => {
 		expect(parse('--webrtc 1 --webrtc-port-map 44444:5000 --server-env A=b=c')).toMatchObject({
 			webRtcPortMap: { 44444: 5000 },
@@ -50,6 +55,7 @@ describe('parseLoadOptions', () => {
 		['--webrtc 1 --threshold fast', 'threshold'],
 		['--webrtc 1 --unknown', 'unknown'],
 		['--webrtc 1 --size big', '--size'],
+		['--hls 1 --hls-variant middle', '--hls-variant'],
 	])('refuses "%s" with the reason', (text, reason) => {
 		expect(() => parse(text)).toThrow(reason);
 	});

@@ -1,5 +1,6 @@
 /** Reads the load tester's command line. Pure. */
 import { parseArgs } from 'node:util';
+import { VARIANT_CHOICES, type VariantChoice } from '../clients/hls/media-playlist.ts';
 import type { Endpoints, RoleConfig } from './figures/messages.ts';
 import { parseThreshold, type Threshold } from './thresholds.ts';
 
@@ -8,7 +9,7 @@ export const LOAD_TEST_USAGE = `npm run loadtest -- [options]
 
 Audience
   --webrtc n         WebRTC viewers (real ICE, DTLS and SRTP)
-  --hls n            LL-HLS viewers (blocking playlists, parts, a buffer)
+  --hls n            LL-HLS viewers (blocking playlists, parts, a buffer); --hls-variant highest|lowest|spread
   --audience n       viewers with a signaling socket, who play the tier that the server decides
   --chat n           chatters; --chat-rate n messages/s together (default 5), from --chat-senders n of them
                      (default: as many as it takes for each to write every second second)
@@ -34,6 +35,7 @@ Exit codes: 0 kept, 1 a threshold was not kept or the run failed, 2 wrong comman
 
 export type LoadOptions = {
 	counts: { webrtc: number; hls: number; audience: number; chat: number; pixel: number };
+	hlsVariant: VariantChoice;
 	chatSenderCount: number;
 	/** Messages per second, all senders together. */
 	chatRate: number;
@@ -69,6 +71,7 @@ const SECONDS_BETWEEN_MESSAGES = 2;
 const OPTIONS = {
 	webrtc: { type: 'string', default: '0' },
 	hls: { type: 'string', multiple: true },
+	'hls-variant': { type: 'string', default: 'highest' },
 	audience: { type: 'string', default: '0' },
 	chat: { type: 'string', default: '0' },
 	'chat-senders': { type: 'string' },
@@ -123,6 +126,7 @@ export function parseLoadOptions(commandLine: readonly string[]): LoadOptions | 
 			chat: count(values.chat, '--chat'),
 			pixel: number(values['pixel-sample'], '--pixel-sample', 0, MAX_PIXEL_VIEWERS),
 		},
+		hlsVariant: variantChoice(values['hls-variant']),
 		chatSenderCount: number(values['chat-senders'] ?? enoughSenders, '--chat-senders', 1, MAX_SENDERS),
 		chatRate,
 		rampMs: duration(values.ramp, '--ramp'),
@@ -202,6 +206,14 @@ function publishKind(text: string | undefined): LoadOptions['publish'] {
 		throw new TypeError(`--publish must be rtmp or whip, but is "${text}".`);
 	}
 	return text;
+}
+
+function variantChoice(text: string): VariantChoice {
+	const choice = VARIANT_CHOICES.find((known) => known === text);
+	if (choice === undefined) {
+		throw new TypeError(`--hls-variant must be one of ${VARIANT_CHOICES.join(', ')}, but is "${text}".`);
+	}
+	return choice;
 }
 
 function environmentPair(text: string): [string, string] {

@@ -1,5 +1,6 @@
 /** The result of a run as data: the JSON file, and the source of the HTML report and the exit code. */
 import { availableParallelism } from 'node:os';
+import { median } from '../../core/percentiles.ts';
 import type { SelfWatchResult } from '../bench/measure/self-watch.ts';
 import type { HistogramSummary } from './figures/histogram.ts';
 import type { LoadOptions } from './options.ts';
@@ -28,6 +29,9 @@ type ViewerCost = {
 	rssBytes: number | undefined;
 };
 
+/** Viewers with a size of the picture, or a variant; the median of the steady state. */
+type RungCount = { tier: 'webrtc' | 'hls'; rung: string; viewerCount: number };
+
 /** Times in milliseconds, rates in bits per second. */
 export type RunReport = {
 	version: typeof REPORT_VERSION;
@@ -44,6 +48,8 @@ export type RunReport = {
 	/** The server before the first viewer. */
 	baseline: Record<string, HistogramSummary>;
 	costs: ViewerCost[];
+	/** The largest first, by tier. */
+	rungs: RungCount[];
 	curves: Record<string, { p: number; value: number }[]>;
 	timeline: readonly TimelinePoint[];
 	/** Absent where the server does not report its time; its clock then counts as this machine's. */
@@ -89,6 +95,7 @@ export function buildReport(input: ReportInput): RunReport {
 		baseline,
 		plan: planOf(options),
 		costs: viewerCosts(options, recorder, spreads, baseline),
+		rungs: rungCounts(recorder.timeline),
 		curves: Object.fromEntries(
 			CURVE_METRICS.map((name) => [name, recorder.curve(name)]).filter(([, curve]) => curve!.length > 0),
 		),
@@ -144,6 +151,26 @@ export function derivedNumbers(counters: Readonly<Record<string, number>>): Reco
 	ratio('webrtc.residualPacketLossRatio', 'webrtc.lost', ['webrtc.packets', 'webrtc.lost']);
 	ratio('hls.requestErrorRatio', 'hls.requestErrors', ['hls.requests']);
 	return numbers;
+}
+
+function rungCounts(timeline: readonly TimelinePoint[]): RungCount[] {
+	const steady = timeline.filter(({ phase }) => phase === 'steady').map(({ gauges }) => gauges);
+	const names = [...new Set(steady.flatMap((gauges) => Object.keys(gauges)))];
+	const rungs = names.flatMap((name) => {
+		const [, tier, rung] = /^(webrtc|hls)\.rung\.(.+)$/.exec(name) ?? [];
+		return rung === undefined
+			? []
+			: [
+					{
+						tier: tier as RungCount['tier'],
+						rung,
+						viewerCount: median(steady.map((gauges) => gauges[name] ?? 0)),
+					},
+				];
+	});
+	return rungs.toSorted(
+		(one, other) => other.tier.localeCompare(one.tier) || Number.parseInt(other.rung) - Number.parseInt(one.rung),
+	);
 }
 
 function viewerCosts(

@@ -152,6 +152,15 @@ function timeCharts(report: RunReport): Chart[] {
 				gauge('chat.joined', 'chatters', 5),
 			],
 		},
+		{
+			...frame,
+			title: 'Viewers by the size of their picture',
+			unit: 'playing',
+			lines: report.rungs.map(({ tier, rung }, index) => ({
+				...gauge(`${tier}.rung.${rung}`, `${tier === 'hls' ? 'LL-HLS' : 'WebRTC'} ${rung}`, (index % 6) + 1),
+				isDashed: tier === 'hls',
+			})),
+		},
 		{ ...frame, title: 'Latency', unit: 'ms, capture to shown or received', lines: latencyLines },
 		{
 			...frame,

@@ -17,6 +17,9 @@ function feed(lagMs: number): void {
 		figures.count('webrtc.packets', 300);
 		figures.count('webrtc.missed', 3);
 		figures.set('webrtc.playing', 2);
+		figures.set('webrtc.rung.360p', 1);
+		figures.set('webrtc.rung.720p', second < 8 ? 1 : 0);
+		figures.set('hls.rung.1080p', 3);
 		[90, 100, 110].forEach((latency) => figures.sample('webrtc.latency', latency));
 		figures.sample('self.webrtc-1.lag', lagMs);
 		recorder.add('webrtc-1', figures.take());
@@ -54,6 +57,19 @@ describe('buildReport', () => {
 			{ kind: 'webrtc', viewerCount: 2, cores: expect.closeTo(0.1, 6), rssBytes: 1_000_000 },
 		]);
 		expect(result.numbers['webrtc.packetLossRatio']).toBeCloseTo(0.01, 6);
+	});
+
+	it('counts the viewers with each size of the picture', () => {
+		feed(1);
+		const result = report('--webrtc 2 --hls 3');
+		expect(result.rungs).toEqual([
+			{ tier: 'webrtc', rung: '720p', viewerCount: 1 },
+			{ tier: 'webrtc', rung: '360p', viewerCount: 1 },
+			{ tier: 'hls', rung: '1080p', viewerCount: 3 },
+		]);
+		expect(summaryText(result)).toContain('webrtc 720p: 1 viewers · webrtc 360p: 1 viewers · hls 1080p: 3 viewers');
+		expect(renderHtmlReport(result)).toContain('Viewers by the size of their picture');
+		expect(pointLine(result.timeline[5]!)).toContain('WebRTC 2 (360p 1, 720p 1)');
 	});
 
 	it('fails with 1 when a threshold is not kept', () => {

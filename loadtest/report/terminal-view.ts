@@ -14,7 +14,7 @@ export function pointLine({ atMs, phase, gauges, spreads, counters }: TimelinePo
 		if (gauges[`${name}.playing`] !== undefined || (counters[`${name}.started`] ?? 0) > 0) {
 			const latency = spreads[`${name}.latency`];
 			const times = latency === undefined ? '' : ` ${latency.p50.toFixed(0)}/${latency.p95.toFixed(0)} ms`;
-			parts.push(`${label} ${gauges[`${name}.playing`] ?? 0}${times}`);
+			parts.push(`${label} ${gauges[`${name}.playing`] ?? 0}${rungsText(name, gauges)}${times}`);
 		}
 	};
 	tier('webrtc', 'WebRTC');
@@ -44,6 +44,15 @@ export function pointLine({ atMs, phase, gauges, spreads, counters }: TimelinePo
 	return parts.join(' | ');
 }
 
+// ` (720p 12, 360p 8)`, when viewers differ.
+function rungsText(tier: string, gauges: TimelinePoint['gauges']): string {
+	const prefix = `${tier}.rung.`;
+	const rungs = Object.entries(gauges).filter(([name, count]) => name.startsWith(prefix) && count > 0);
+	return rungs.length < 2
+		? ''
+		: ` (${rungs.map(([name, count]) => `${name.slice(prefix.length)} ${count}`).join(', ')})`;
+}
+
 /** `ratio`: 0–1. @internal for tests */
 export function progressBar(ratio: number): string {
 	const full = Math.round(Math.min(1, Math.max(0, ratio)) * BAR_WIDTH);
@@ -64,9 +73,10 @@ export function summaryText(report: RunReport): string {
 			`each of ${viewerCount} ${kind}: ${cores === undefined ? '–' : (cores * 1000).toFixed(2)} thousandths of a core, ` +
 			`${rssBytes === undefined ? '–' : (rssBytes / 1024).toFixed(0)} KiB of the server`,
 	);
+	const rungs = report.rungs.map(({ tier, rung, viewerCount }) => `${tier} ${rung}: ${viewerCount} viewers`);
 	const verdict = { kept: 'VALID', 'not-kept': 'THRESHOLDS NOT KEPT', invalid: 'INVALID' }[report.verdict];
 	return [
-		...['', head, ...rows, '', ...wrap(numbers), ...costs, ''],
+		...['', head, ...rows, '', ...wrap(numbers), ...costs, ...wrap(rungs), ''],
 		...report.thresholds.map(
 			({ text, value, isKept }) =>
 				`${isKept ? 'kept    ' : 'NOT KEPT'} ${text} (${value?.toPrecision(4) ?? 'not measured'})`,

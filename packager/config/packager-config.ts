@@ -18,15 +18,9 @@ export const HOLD_BACK_SECONDS = 3 * TARGET_DURATION_SECONDS;
 /** EXT-X-SERVER-CONTROL CAN-SKIP-UNTIL: six times TARGETDURATION, the least allowed. */
 export const SKIP_BOUNDARY_SECONDS = 6 * TARGET_DURATION_SECONDS;
 /**
-<<<<<<< HEAD
  * Parts are listed while their segment starts within this distance of the end. The specification asks for at most three
  * times TARGETDURATION (§6.2.2). At two GStreamer 1.22 begins to play from parts, and playlists, sent five times a
  * second, are a third shorter.
-=======
- * Parts are listed while their segment starts within this distance of the end. Up to three times TARGETDURATION is
- * required. With two, GStreamer 1.22 begins to play from parts, and playlists, sent five times a second, are a third
- * shorter.
->>>>>>> w-docs2
  */
 export const PART_LISTING_SECONDS = 2 * TARGET_DURATION_SECONDS;
 /** What a segment aims at; it is cut at the key frame nearest to this. */

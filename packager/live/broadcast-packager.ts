@@ -5,6 +5,7 @@ import type { BroadcastId, ChannelName } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { AccessUnit, TrackId, TrackKind } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
+import type { Rung } from '../../core/media/rung.ts';
 import type { TrackSink } from '../../core/media/track-sink.ts';
 import { RateLimitedReport } from '../../core/limits/rate-limited-report.ts';
 import { Timer } from '../../core/lifecycle/timer.ts';
@@ -16,7 +17,7 @@ import { LiveWindow } from '../store/live-window.ts';
 import type { PackagerConfig } from '../config/packager-config.ts';
 import type { Part } from '../rendition/part.ts';
 import type { Rendition } from '../rendition/rendition.ts';
-import { RunGate, secondsOf, type RunStart } from '../segmenting/run-gate.ts';
+import { leadingPicture, RunGate, secondsOf, type RunStart } from '../segmenting/run-gate.ts';
 import { TracksInStep, type RenditionEntry } from './tracks-in-step.ts';
 
 /** `waiting`: no media yet. `interrupted`: the publisher is away. `ended`: ENDLIST, still served. */
@@ -70,6 +71,9 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 	readonly #readyTimer: Timer;
 	#run = -1;
 	#runTracks: ReadonlyMap<TrackId, TrackConfig> = new Map();
+	#rungs: ReadonlyMap<TrackId, Rung> = new Map();
+	/** Rungs of the run that have no media for now. */
+	readonly #paused = new Set<TrackId>();
 	#gate: RunGate | undefined;
 	/** The current run began with a picture; otherwise with sound alone, after a wait. */
 	#hasPicture = false;
@@ -122,6 +126,11 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 		return this.#tracks.renditions;
 	}
 
+	/** Those of them that players may choose now. */
+	get offered(): readonly RenditionEntry[] {
+		return this.#tracks.offered;
+	}
+
 	rendition(trackId: string): Rendition | undefined {
 		return this.#tracks.rendition(trackId);
 	}
@@ -141,7 +150,11 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 	}
 
 	/** Ignores a run that is not newer than the current one. */
-	beginRun(run: number, tracks: ReadonlyMap<TrackId, TrackConfig>): void {
+	beginRun(
+		run: number,
+		tracks: ReadonlyMap<TrackId, TrackConfig>,
+		rungs: ReadonlyMap<TrackId, Rung> = new Map(),
+	): void {
 		if (this.#isOver() || run <= this.#run) {
 			return;
 		}
@@ -160,6 +173,8 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 			}
 		}
 		this.#runTracks = supported;
+		this.#rungs = rungs;
+		this.#paused.clear();
 		this.#openGate();
 	}
 
@@ -175,6 +190,7 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 			this.#drop(accessUnit, 'not of this run');
 			return;
 		}
+		this.#paused.delete(accessUnit.trackId);
 		if (this.#gate === undefined) {
 			this.#deliver(accessUnit);
 			return;
@@ -190,7 +206,11 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 	}
 
 	pauseTrack(trackId: TrackId): void {
-		if (!this.#isOver()) {
+		if (this.#isOver() || !this.#runTracks.has(trackId)) {
+			return;
+		}
+		this.#paused.add(trackId);
+		if (this.#gate === undefined) {
 			this.#tracks.pause(trackId);
 		}
 	}
@@ -203,7 +223,7 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 		this.#gate = undefined;
 		this.#state.handle('publisher-lost');
 		if (this.state === 'interrupted') {
-			this.#awayGaps.begin(this.renditions.map(({ rendition }) => rendition));
+			this.#awayGaps.begin(this.#tracks.all);
 		}
 	}
 
@@ -242,13 +262,17 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 	}
 
 	#openGate(): void {
-		this.#gate = new RunGate([...this.#runTracks.values()].some((config) => config.kind === 'video'));
+		this.#gate = new RunGate(leadingPicture(this.#runTracks, this.#rungs));
 	}
 
 	#startRun(start: RunStart): void {
 		this.#awayGaps.stop();
-		this.#hasPicture = start.accessUnits.some(({ kind }) => kind === 'video');
-		this.#tracks.beginRun(start, this.#runTracks);
+		const leaderId = leadingPicture(this.#runTracks, this.#rungs);
+		this.#hasPicture = start.accessUnits.some(({ trackId }) => trackId === leaderId);
+		this.#tracks.beginRun(start, this.#runTracks, this.#rungs);
+		for (const trackId of this.#paused) {
+			this.#tracks.pause(trackId);
+		}
 		this.#state.handle('media-came');
 	}
 
@@ -291,8 +315,9 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 			return;
 		}
 		// A picture whose wait is over is not waited for again.
-		const isAwaited = (config: TrackConfig): boolean => this.#hasPicture || config.kind !== 'video';
-		if ([...this.#runTracks].every(([id, config]) => this.rendition(id)?.hasParts || !isAwaited(config))) {
+		const isAwaited = (id: TrackId, config: TrackConfig): boolean =>
+			(this.#hasPicture || config.kind !== 'video') && !this.#paused.has(id);
+		if ([...this.#runTracks].every(([id, config]) => this.rendition(id)?.hasParts || !isAwaited(id, config))) {
 			this.#becomeReady();
 		} else {
 			this.#readyTimer.armOnce(READY_WAIT_MS);

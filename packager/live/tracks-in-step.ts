@@ -4,15 +4,24 @@ import { RateLimitedReport } from '../../core/limits/rate-limited-report.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { AccessUnit, TrackId, TrackKind } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
-import { VIDEO_CLOCK_RATE } from '../../core/units.ts';
+import { leastIntervalSeconds, type Rung } from '../../core/media/rung.ts';
+import { AAC_FRAME_SAMPLES, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 import { cmafTimescale, writeInitSegment } from '../cmaf/init-segment.ts';
 import type { PackagerConfig } from '../config/packager-config.ts';
 import type { Part } from '../rendition/part.ts';
 import { Rendition } from '../rendition/rendition.ts';
 import { RunDates } from '../rendition/run-dates.ts';
+import { FollowingTrackWriter } from '../segmenting/following-track-writer.ts';
 import { frameRateOfPart, frameRateOfSegment } from '../segmenting/frame-cadence.ts';
-import type { RunStart } from '../segmenting/run-gate.ts';
-import { AudioTrackWriter, VideoTrackWriter, type TrackWriter, type WriteResult } from '../segmenting/track-writer.ts';
+import { LeaderBorders } from '../segmenting/leader-borders.ts';
+import { leadingPicture, trackNumber, type RunStart } from '../segmenting/run-gate.ts';
+import {
+	AudioTrackWriter,
+	VideoTrackWriter,
+	type TrackStart,
+	type TrackWriter,
+	type WriteResult,
+} from '../segmenting/track-writer.ts';
 import type { LiveWindow } from '../store/live-window.ts';
 
 /** A track behind the others by this much is filled up, so that players do not stall on it. */
@@ -30,15 +39,19 @@ export type RenditionEntry = {
 	rendition: Rendition;
 	/** Of the newest run that had the track. */
 	config: TrackConfig;
+	/** Likewise; undefined for the source's own picture or sound. */
+	rung: Rung | undefined;
 	/** Frames a second, once measured; video only. */
 	frameRate: number | undefined;
+	/** The current run has it, and it is not paused. */
+	isInRun: boolean;
 };
 
 type Track = RenditionEntry & {
 	sequence: { next: number };
+	/** Of a track that sets its own borders, and of one that follows the leading picture's. */
 	writer: TrackWriter | undefined;
-	/** The current run has it. */
-	isInRun: boolean;
+	follower: FollowingTrackWriter | undefined;
 	/** It has media of the current run. */
 	hasRunMedia: boolean;
 };
@@ -60,6 +73,8 @@ export class TracksInStep {
 	#windowSeconds: number;
 	/** Runs that had media: the discontinuity sequence number of the current one. */
 	#discontinuitySequence = -1;
+	/** Its picture sets the borders of all rungs. */
+	#leader: Track | undefined;
 
 	constructor(deps: TracksDependencies) {
 		this.#deps = deps;
@@ -73,10 +88,22 @@ export class TracksInStep {
 	}
 
 	get renditions(): readonly RenditionEntry[] {
-		const rank = ({ trackId, config }: Track): string => (config.kind === 'video' ? '0' : '1') + trackId;
+		const rankOf = ({ trackId, config }: Track): number => (config.kind === 'video' ? 0 : 1e9) + trackNumber(trackId);
 		return [...this.#tracks.values()]
 			.filter((track) => track.rendition.hasParts)
-			.sort((one, other) => (rank(one) < rank(other) ? -1 : 1));
+			.sort((one, other) => rankOf(one) - rankOf(other));
+	}
+
+	/** Those that players may choose: rungs that have media now, and the source's own picture and sound always. */
+	get offered(): readonly RenditionEntry[] {
+		return this.renditions.filter(({ trackId, rung, isInRun }) => {
+			return rung === undefined || (isInRun && this.#tracks.get(trackId)!.follower?.isAway !== true);
+		});
+	}
+
+	/** All renditions with a segment, also those whose first part is still to come. */
+	get all(): readonly Rendition[] {
+		return [...this.#tracks.values()].map(({ rendition }) => rendition).filter(({ segments }) => segments.length > 0);
 	}
 
 	rendition(trackId: string): Rendition | undefined {
@@ -97,21 +124,44 @@ export class TracksInStep {
 		return { forcedCuts: this.#forcedCuts.total, earlyEvictions };
 	}
 
-	/** Begins a run of these tracks on all renditions, with an init segment and a writer each. */
-	beginRun(start: RunStart, runTracks: ReadonlyMap<TrackId, TrackConfig>): void {
+	/**
+	 * Begins a run of these tracks on all renditions, with an init segment and a writer each. The leading picture sets
+	 * the borders of all rungs, and of pictures that the run lacks. A second picture of the source sets its own.
+	 */
+	beginRun(
+		start: RunStart,
+		runTracks: ReadonlyMap<TrackId, TrackConfig>,
+		rungs: ReadonlyMap<TrackId, Rung> = new Map(),
+	): void {
 		this.#discontinuitySequence++;
+		const mediaSequence = { video: this.#leader?.rendition.nextMediaSequence, audio: this.#nextSoundSequence() };
 		for (const [trackId, config] of runTracks) {
-			const track = this.#tracks.get(trackId) ?? this.#createTrack(trackId, config);
+			const track = this.#tracks.get(trackId) ?? this.#createTrack(trackId, config, mediaSequence[config.kind] ?? 1);
 			track.config = config;
+			track.rung = rungs.get(trackId);
 		}
-		const tracks = [...runTracks];
-		const [leadingTrackId] = tracks.find(([, config]) => config.kind === 'video') ?? tracks[0]!;
-		const dates = new RunDates(leadingTrackId, start);
+		const leader = this.#chooseLeader(runTracks, rungs);
+		this.#leader = leader;
+		const isFollower = (track: Track): boolean =>
+			track !== leader && track.config.kind === 'video' && (track.rung !== undefined || !runTracks.has(track.trackId));
+		const followers = [...this.#tracks.values()].filter(isFollower);
+		const borders = followers.length > 0 ? new LeaderBorders() : undefined;
+		const hasPicture = leader !== undefined && runTracks.has(leader.trackId);
+		const dates = new RunDates(
+			{
+				leaderId: hasPicture ? leader.trackId : [...runTracks.keys()][0]!,
+				pictureId: leader?.trackId,
+				followerIds: new Set(followers.map(({ trackId }) => trackId)),
+			},
+			start,
+		);
+		const leaderDelayTicks = leader === undefined ? 0 : presentationDelayTicks(start, leader.trackId);
 		for (const track of this.#tracks.values()) {
 			const { trackId, rendition, config, sequence } = track;
+			const isFollowing = followers.includes(track);
 			track.isInRun = runTracks.has(trackId);
 			track.hasRunMedia = false;
-			const delayTicks = presentationDelayTicks(start, trackId);
+			const delayTicks = isFollowing ? leaderDelayTicks : presentationDelayTicks(start, trackId);
 			rendition.beginRun({
 				// A track that this run lacks continues with silence under its last configuration.
 				initBytes: track.isInRun || config.kind === 'audio' ? writeInitSegment(config, delayTicks) : undefined,
@@ -121,21 +171,32 @@ export class TracksInStep {
 			});
 			const { startSeconds, captureTimeMs } = start;
 			const onForcedCut = (): void => this.#forcedCuts.count({ trackId });
-			const writerStart = { rendition, startSeconds, captureTimeMs, sequence, onForcedCut };
-			track.writer =
-				config.kind === 'video'
-					? new VideoTrackWriter(writerStart, delayTicks)
-					: new AudioTrackWriter(writerStart, config);
+			const writerStart: TrackStart = { rendition, startSeconds, captureTimeMs, sequence, onForcedCut };
+			track.follower = isFollowing ? followerOf(track, writerStart, borders!, delayTicks) : undefined;
+			if (isFollowing) {
+				track.writer = undefined;
+			} else if (config.kind === 'audio') {
+				track.writer = new AudioTrackWriter(writerStart, config);
+			} else {
+				track.writer = new VideoTrackWriter(writerStart, delayTicks, track === leader ? borders : undefined);
+			}
 		}
 	}
 
 	/** Writes a unit of the current run; undefined when the run does not have its track. */
 	write(accessUnit: AccessUnit): WriteResult | undefined {
 		const track = this.#tracks.get(accessUnit.trackId);
-		const result = track?.writer?.write(accessUnit);
-		if (track !== undefined && result === 'written') {
+		if (track === undefined) {
+			return undefined;
+		}
+		const result = track.follower?.write(accessUnit) ?? track.writer?.write(accessUnit);
+		if (result === 'written') {
 			track.hasRunMedia = true;
-			this.#fillOthers(track);
+			track.isInRun = true;
+			if (track.follower === undefined) {
+				this.#fillOthers(track);
+				this.#follow();
+			}
 		}
 		return result;
 	}
@@ -145,25 +206,32 @@ export class TracksInStep {
 		const track = this.#tracks.get(trackId);
 		if (track !== undefined) {
 			track.isInRun = false;
+			track.follower?.pause();
 		}
 	}
 
 	/** Ends the run: publishes all that is open and ensures that every rendition has a segment of it. */
 	flush(): void {
-		const tracks = [...this.#tracks.values()].filter((track) => track.writer !== undefined);
-		for (const track of tracks) {
+		const tracks = [...this.#tracks.values()];
+		const independent = tracks.filter((track) => track.writer !== undefined);
+		this.#completeLowSounds(independent);
+		for (const track of independent) {
 			track.writer!.flush();
 		}
 		const endSeconds = Math.max(
-			...tracks.filter((track) => track.hasRunMedia).map((track) => track.writer!.endSeconds),
+			...independent.filter((track) => track.hasRunMedia).map((track) => track.writer!.endSeconds),
 		);
-		for (const track of tracks) {
+		for (const track of independent) {
 			// Otherwise the run's discontinuity is missing here and the numbers are out of step.
 			if (Number.isFinite(endSeconds) && !track.hasRunMedia && track.rendition.hasParts) {
 				track.writer!.fillUntil(Math.max(endSeconds, track.writer!.endSeconds + FILL_STEP_SECONDS));
 				track.writer!.flush();
 			}
 			track.writer = undefined;
+		}
+		for (const track of tracks) {
+			track.follower?.flush();
+			track.follower = undefined;
 		}
 	}
 
@@ -174,13 +242,25 @@ export class TracksInStep {
 		}
 	}
 
-	#createTrack(trackId: TrackId, config: TrackConfig): Track {
+	/** The run's leading picture, or else the picture that led before, which the run lacks. */
+	#chooseLeader(runTracks: ReadonlyMap<TrackId, TrackConfig>, rungs: ReadonlyMap<TrackId, Rung>): Track | undefined {
+		const leaderId = leadingPicture(runTracks, rungs);
+		return leaderId === undefined ? this.#leader : this.#tracks.get(leaderId);
+	}
+
+	#nextSoundSequence(): number | undefined {
+		const sound = [...this.#tracks.values()].find(({ config }) => config.kind === 'audio');
+		return sound?.rendition.nextMediaSequence;
+	}
+
+	#createTrack(trackId: TrackId, config: TrackConfig, mediaSequence: number): Track {
 		const { store, logger } = this.#deps;
 		const rendition = new Rendition(
 			{ store, logger },
 			{
 				trackId,
 				windowSeconds: this.#windowSeconds,
+				mediaSequence,
 				discontinuitySequence: Math.max(0, this.#discontinuitySequence),
 			},
 		);
@@ -188,10 +268,12 @@ export class TracksInStep {
 			trackId,
 			rendition,
 			config,
+			rung: undefined,
 			frameRate: undefined,
+			isInRun: true,
 			sequence: { next: 1 },
 			writer: undefined,
-			isInRun: true,
+			follower: undefined,
 			hasRunMedia: false,
 		};
 		rendition.on('partAdded', (part) => {
@@ -208,18 +290,36 @@ export class TracksInStep {
 		return track;
 	}
 
-	/** Fills tracks that have no media up to where `leader` is. */
-	#fillOthers(leader: Track): void {
-		const leaderSeconds = leader.writer!.endSeconds;
+	/** The encoder of a low sound still has its last frames. Silence replaces them, so that parts of sounds are equal. */
+	#completeLowSounds(tracks: readonly Track[]): void {
+		const sounds = tracks.filter(({ config, hasRunMedia }) => config.kind === 'audio' && hasRunMedia);
+		const own = sounds.find(({ rung, isInRun }) => rung === undefined && isInRun);
+		for (const { rung, writer, config } of sounds) {
+			if (own !== undefined && rung !== undefined) {
+				// To the nearest frame, because its frames may lie between those of the source.
+				writer!.fillUntil(own.writer!.endSeconds + AAC_FRAME_SAMPLES / 2 / cmafTimescale(config));
+			}
+		}
+	}
+
+	/** Fills tracks that have no media up to where `written` is; those that follow are filled up by their leader. */
+	#fillOthers(written: Track): void {
+		const writtenSeconds = written.writer!.endSeconds;
 		for (const track of this.#tracks.values()) {
-			if (track === leader || track.writer === undefined) {
+			if (track === written || track.writer === undefined) {
 				continue;
 			}
-			const behindSeconds = leaderSeconds - track.writer.endSeconds;
+			const behindSeconds = writtenSeconds - track.writer.endSeconds;
 			if (behindSeconds > (track.isInRun ? SILENCE_AFTER_SECONDS : FILL_STEP_SECONDS)) {
 				track.hasRunMedia = true;
-				track.writer.fillUntil(track.isInRun ? leaderSeconds - FILL_STEP_SECONDS : leaderSeconds);
+				track.writer.fillUntil(track.isInRun ? writtenSeconds - FILL_STEP_SECONDS : writtenSeconds);
 			}
+		}
+	}
+
+	#follow(): void {
+		for (const { follower } of this.#tracks.values()) {
+			follower?.follow();
 		}
 	}
 
@@ -241,6 +341,19 @@ export class TracksInStep {
 			// The condition evicts one segment per rendition and round, until all fits or nothing is left.
 		}
 	}
+}
+
+function followerOf(
+	{ rung, isInRun }: Track,
+	start: TrackStart,
+	borders: LeaderBorders,
+	presentationDelayTicks: number,
+): FollowingTrackWriter {
+	return new FollowingTrackWriter(start, borders, {
+		leastIntervalSeconds: rung?.kind === 'video' ? leastIntervalSeconds(rung.frameRate) : 0,
+		presentationDelayTicks,
+		isAway: !isInRun,
+	});
 }
 
 /** Ticks between decoding and presentation of the track's first key frame; 0 for sound and without a key frame. */

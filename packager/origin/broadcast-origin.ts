@@ -5,7 +5,7 @@ import type { BroadcastPackager } from '../live/broadcast-packager.ts';
 import type { PackagerConfig } from '../config/packager-config.ts';
 import { checkAdvanceLimit, type DeliveryDirectives } from '../playlist/delivery-directives.ts';
 import { formatMediaPlaylist } from '../playlist/media-playlist.ts';
-import { formatMultivariantPlaylist } from '../playlist/multivariant-playlist.ts';
+import { multivariantPlaylistOf } from '../playlist/multivariant-playlist.ts';
 import type { Rendition } from '../rendition/rendition.ts';
 import { BlockingReload, type WaitResult } from './blocking-reload.ts';
 import type { AnswerKind } from './cache-policy.ts';
@@ -70,15 +70,8 @@ export class BroadcastOrigin {
 
 	/** The broadcast must be ready. `base` leads from the request's address to the channel's, behind any proxy. */
 	multivariantPlaylist(base: string): string {
-		const { broadcastId, renditions } = this.#deps.broadcast;
-		return formatMultivariantPlaylist(
-			renditions.map(({ trackId, config, rendition, frameRate }) => ({
-				config,
-				frameRate,
-				peakBps: rendition.peakBps,
-				uri: `${base}${broadcastId}/${trackId}/index.m3u8`,
-			})),
-		);
+		const { broadcastId, offered } = this.#deps.broadcast;
+		return multivariantPlaylistOf(offered, ({ trackId }) => `${base}${broadcastId}/${trackId}/index.m3u8`);
 	}
 
 	/**
@@ -193,7 +186,7 @@ export class BroadcastOrigin {
 	}
 
 	#formatPlaylist(rendition: Rendition, isDelta: boolean): string {
-		const reports = this.#deps.broadcast.renditions
+		const reports = this.#deps.broadcast.offered
 			.filter((other) => other.rendition !== rendition)
 			.map((other) => {
 				const last = other.rendition.lastPosition!;

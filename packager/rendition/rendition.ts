@@ -7,7 +7,7 @@ import { PART_MINIMUM_SECONDS, PART_TARGET_SECONDS } from '../config/packager-co
 import type { LiveWindow } from '../store/live-window.ts';
 import { gapName, partName, type Part } from './part.ts';
 import type { RunDates } from './run-dates.ts';
-import { segmentName, segmentSeconds, type Segment } from './segment.ts';
+import { isGapSegment, segmentName, segmentSeconds, type Segment } from './segment.ts';
 import { SegmentWindow } from './segment-window.ts';
 
 type RenditionEvents = {
@@ -35,7 +35,7 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 	readonly trackId: TrackId;
 	readonly #deps: { store: LiveWindow; logger: Logger };
 	readonly #window: SegmentWindow;
-	#nextMediaSequence = 1;
+	#nextMediaSequence: number;
 	#nextPartNumber = 1;
 	#nextGapNumber = 1;
 	#nextInitNumber = 0;
@@ -54,15 +54,20 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 	#version = 0;
 	#hasEnded = false;
 	#peakSegmentBps = 0;
+	#hasDependentSegments = false;
 
-	/** `discontinuitySequence`: discontinuities that the broadcast had before this rendition began. */
+	/**
+	 * `mediaSequence`: number of its first segment, that of the other renditions then. `discontinuitySequence`:
+	 * discontinuities that the broadcast had before this rendition began.
+	 */
 	constructor(
 		deps: { store: LiveWindow; logger: Logger },
-		options: { trackId: TrackId; windowSeconds: number; discontinuitySequence: number },
+		options: { trackId: TrackId; windowSeconds: number; mediaSequence: number; discontinuitySequence: number },
 	) {
 		super(deps.logger);
 		this.trackId = options.trackId;
 		this.#deps = deps;
+		this.#nextMediaSequence = options.mediaSequence;
 		this.#window = new SegmentWindow((segment) => this.#deleteMedia(segment), options.windowSeconds);
 		this.#discontinuitySequence = options.discontinuitySequence;
 		this.#firstDiscontinuitySequence = options.discontinuitySequence;
@@ -142,6 +147,19 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 		return seconds > 0 ? sizeBytes / seconds : 0;
 	}
 
+	/** Average bit rate of the media listed, without gaps; 0 before there is any. */
+	get averageBps(): number {
+		const media = this.segments.filter((segment) => !isGapSegment(segment));
+		const sizeBytes = media.reduce((sum, segment) => sum + segment.sizeBytes, 0);
+		const seconds = media.reduce((sum, segment) => sum + segmentSeconds(segment), 0);
+		return seconds > 0 ? (sizeBytes * 8) / seconds : 0;
+	}
+
+	/** True once a segment began without a key frame: EXT-X-INDEPENDENT-SEGMENTS is not true of it. */
+	get hasDependentSegments(): boolean {
+		return this.#hasDependentSegments;
+	}
+
 	/** Segments deleted ahead of their time, to keep the memory bound. */
 	get earlyEvictionCount(): number {
 		return this.#window.earlyEvictionCount;
@@ -209,6 +227,7 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 		if (input.bytes !== undefined) {
 			this.#deps.store.put(this.#storeName(part.name), input.bytes);
 		}
+		this.#hasDependentSegments ||= !isGap && !part.isIndependent && segment.parts.every((earlier) => earlier.isGap);
 		segment.parts.push(part);
 		segment.durationTicks += part.durationTicks;
 		segment.sizeBytes += part.sizeBytes;

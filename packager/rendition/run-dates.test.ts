@@ -6,7 +6,7 @@ import { RunDates } from './run-dates.ts';
 const EPOCH_MS = Date.UTC(2026, 0, 1);
 
 function createDates(): RunDates {
-	return new RunDates('video0', { startSeconds: 10, captureTimeMs: EPOCH_MS + 10_000 });
+	return new RunDates({ leaderId: 'video0' }, { startSeconds: 10, captureTimeMs: EPOCH_MS + 10_000 });
 }
 
 describe('RunDates', () => {
@@ -26,7 +26,7 @@ describe('RunDates', () => {
 	it('never dates another track later than the leading one, by whole milliseconds', () => {
 		fc.assert(
 			fc.property(fc.double({ min: 0, max: 1, noNaN: true }), fc.nat(1_000_000), (fraction, ticks) => {
-				const dates = new RunDates('video0', { startSeconds: 0, captureTimeMs: EPOCH_MS + fraction });
+				const dates = new RunDates({ leaderId: 'video0' }, { startSeconds: 0, captureTimeMs: EPOCH_MS + fraction });
 				const pictureSeconds = ticks / 90_000;
 				const soundSeconds = ticks / 44_100;
 				const pictureMs = dates.dateMs('video0', pictureSeconds, EPOCH_MS + fraction + pictureSeconds * 1000);
@@ -37,6 +37,17 @@ describe('RunDates', () => {
 				expect(lateByMs).toBeGreaterThan(-3 - 1e-3);
 			}),
 		);
+	});
+
+	it('dates those who follow the picture as the picture, also after the line has moved', () => {
+		const dates = new RunDates(
+			{ leaderId: 'video0', pictureId: 'video0', followerIds: new Set(['video1']) },
+			{ startSeconds: 10, captureTimeMs: EPOCH_MS + 10_000 },
+		);
+		const starts = [12, 14, 16, 18];
+		const dated = starts.map((at) => dates.dateMs('video0', at, EPOCH_MS + at * 1000 + 60.5));
+		expect(starts.map((at) => dates.dateMs('video1', at, 0))).toEqual(dated);
+		expect(dated[3]! - dated[1]!).toBe(4061);
 	});
 
 	it('stays where it is for one segment that is off', () => {

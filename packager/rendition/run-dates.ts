@@ -13,17 +13,29 @@ import type { TrackId } from '../../core/media/access-unit.ts';
 const TOLERANCE_MS = 50;
 /** The line moves after so many segments off in a row: that is the publisher's clock, not a moment's jitter. */
 const SEGMENTS_OFF = 3;
+/** Dates of segments that those who follow may still ask for: they are seconds behind at most. */
+const REMEMBERED_DATES = 32;
+
+/** Whose dates a run has. */
+type RunDatesTracks = {
+	/** Moves the line. An encoder's times follow its source's late. */
+	leaderId: TrackId;
+	/** The picture whose segments the followers' are equal to, dates included. */
+	pictureId?: TrackId | undefined;
+	followerIds?: ReadonlySet<TrackId>;
+};
 
 /** One per run, shared by its tracks. */
 export class RunDates {
-	readonly #leadingTrackId: TrackId;
+	readonly #tracks: RunDatesTracks;
+	/** Of the picture's segments, by their start. */
+	readonly #pictureDatesMs = new Map<number, number>();
 	/** Capture time of timeline position 0. */
 	#epochMs: number;
 	#offCount = 0;
 
-	/** The leading track alone moves the line; an encoder's times follow its source's late. */
-	constructor(leadingTrackId: TrackId, start: { startSeconds: number; captureTimeMs: number }) {
-		this.#leadingTrackId = leadingTrackId;
+	constructor(tracks: RunDatesTracks, start: { startSeconds: number; captureTimeMs: number }) {
+		this.#tracks = tracks;
 		this.#epochMs = start.captureTimeMs - start.startSeconds * 1000;
 	}
 
@@ -37,15 +49,37 @@ export class RunDates {
 	 * So the leading track is dated up to 1 ms late and the others 1 to 2 ms early.
 	 */
 	dateMs(trackId: TrackId, startSeconds: number, captureTimeMs: number): number {
-		if (trackId === this.#leadingTrackId) {
-			const epochMs = captureTimeMs - startSeconds * 1000;
-			this.#offCount = Math.abs(epochMs - this.#epochMs) > TOLERANCE_MS ? this.#offCount + 1 : 0;
-			if (this.#offCount === SEGMENTS_OFF) {
-				this.#epochMs = epochMs;
-				this.#offCount = 0;
-			}
+		const { leaderId, pictureId, followerIds } = this.#tracks;
+		const isFollower = pictureId !== undefined && followerIds?.has(trackId) === true;
+		// The line may have moved since.
+		const pictureMs = isFollower ? this.#pictureDatesMs.get(startSeconds) : undefined;
+		if (pictureMs !== undefined) {
+			return pictureMs;
 		}
-		const dateMs = this.#epochMs + startSeconds * 1000;
-		return trackId === this.#leadingTrackId ? Math.ceil(dateMs) : Math.floor(dateMs) - 1;
+		if (trackId === leaderId) {
+			this.#moveLine(captureTimeMs - startSeconds * 1000);
+		}
+		const exactMs = this.#epochMs + startSeconds * 1000;
+		const dateMs = (isFollower ? pictureId : trackId) === leaderId ? Math.ceil(exactMs) : Math.floor(exactMs) - 1;
+		if (trackId === pictureId) {
+			this.#remember(startSeconds, dateMs);
+		}
+		return dateMs;
+	}
+
+	#moveLine(epochMs: number): void {
+		this.#offCount = Math.abs(epochMs - this.#epochMs) > TOLERANCE_MS ? this.#offCount + 1 : 0;
+		if (this.#offCount === SEGMENTS_OFF) {
+			this.#epochMs = epochMs;
+			this.#offCount = 0;
+		}
+	}
+
+	#remember(startSeconds: number, dateMs: number): void {
+		this.#pictureDatesMs.set(startSeconds, dateMs);
+		if (this.#pictureDatesMs.size > REMEMBERED_DATES) {
+			const [oldest] = this.#pictureDatesMs.keys();
+			this.#pictureDatesMs.delete(oldest!);
+		}
 	}
 }

@@ -42,7 +42,7 @@ const LEAST_ROOM_FRAMES = 0.85;
  * as much. Half of this turns short pauses of a publisher into audible stalls; twice this puts lips out of step for a
  * second.
  */
-const MAX_SPREAD_SECONDS = 0.5;
+export const MAX_SPREAD_SECONDS = 0.5;
 const REMEMBERED_GOPS = 8;
 /** Duration of a run's only frame: about a part. Less makes a tiny segment with an absurd bit rate and frame rate. */
 const LONE_FRAME_SECONDS = 0.2;

@@ -3,6 +3,7 @@ import type { AccessUnit } from '../../core/media/access-unit.ts';
 import type { AudioTrackConfig } from '../../core/media/codecs.ts';
 import { AAC_FRAME_SAMPLES, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 import { planAudioFrame } from './audio-continuity.ts';
+import type { LeaderBorders } from './leader-borders.ts';
 import { PartAssembler, type PartAssemblerDependencies } from './part-assembler.ts';
 import { SegmentationPolicy } from './segmentation-policy.ts';
 
@@ -21,7 +22,7 @@ export interface TrackWriter {
 }
 
 /** Where a run of a track begins. */
-type TrackStart = Omit<PartAssemblerDependencies, 'timescale'> & {
+export type TrackStart = Omit<PartAssemblerDependencies, 'timescale'> & {
 	/** Seconds of the broadcast's timeline at which all tracks of the run begin, and when that was captured. */
 	startSeconds: number;
 	captureTimeMs: number;
@@ -42,13 +43,15 @@ export class VideoTrackWriter implements TrackWriter {
 	readonly #assembler: PartAssembler;
 	readonly #startTicks: number;
 	readonly #presentationDelayTicks: number;
+	readonly #borders: LeaderBorders | undefined;
 	#shiftTicks: number | undefined;
 	#isReordered = false;
 	#lastDecodeTicks = -Infinity;
 
-	/** `presentationDelayTicks`: as in the run's init segment. */
-	constructor(start: TrackStart, presentationDelayTicks: number) {
+	/** `presentationDelayTicks`: as in the run's init segment. `borders`: what the tracks that follow this one need. */
+	constructor(start: TrackStart, presentationDelayTicks: number, borders?: LeaderBorders) {
 		this.#presentationDelayTicks = presentationDelayTicks;
+		this.#borders = borders;
 		this.#assembler = assemblerOf(start, VIDEO_CLOCK_RATE);
 		this.#startTicks = Math.round(start.startSeconds * VIDEO_CLOCK_RATE);
 	}
@@ -81,25 +84,32 @@ export class VideoTrackWriter implements TrackWriter {
 			return 'dropped';
 		}
 		this.#lastDecodeTicks = sourceTicks;
-		this.#assembler.apply(this.#policy.addFrame(sourceTicks, isKeyFrame), {
+		const { presentationTimeTicks: presentationTicks, decodeTimeTicks: decodeTicks } = accessUnit;
+		const steps = this.#policy.addFrame(sourceTicks, isKeyFrame);
+		this.#assembler.apply(steps, {
 			bytes,
 			sourceTicks,
 			presentation: this.#isReordered
-				? { kind: 'absolute', ticks: accessUnit.presentationTimeTicks + this.#presentationDelayTicks }
+				? { kind: 'absolute', ticks: presentationTicks + this.#presentationDelayTicks }
 				: { kind: 'relative' },
 			isSync: isKeyFrame,
 			captureTimeMs,
 		});
+		this.#borders?.record(steps, this.#policy.endTicks, { presentationTicks, decodeTicks, isKeyFrame });
 		return 'written';
 	}
 
 	fillUntil(seconds: number): void {
 		this.#policy.startAt(this.#startTicks);
-		this.#assembler.apply(this.#policy.addGapUntil(Math.round(seconds * VIDEO_CLOCK_RATE)));
+		const steps = this.#policy.addGapUntil(Math.round(seconds * VIDEO_CLOCK_RATE));
+		this.#assembler.apply(steps);
+		this.#borders?.record(steps, this.#policy.endTicks);
 	}
 
 	flush(): void {
-		this.#assembler.flush(this.#policy.flush());
+		const steps = this.#policy.flush();
+		this.#assembler.flush(steps);
+		this.#borders?.record(steps, this.#policy.endTicks);
 	}
 }
 

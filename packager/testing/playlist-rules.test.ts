@@ -1,6 +1,7 @@
 /** Tests of the rule checker: it must find faults. */
 import { describe, expect, it } from 'vitest';
-import { PlaylistSequenceChecker } from './playlist-rules.ts';
+import { readMediaPlaylist } from './playlist-reader.ts';
+import { PlaylistSequenceChecker, siblingFaults } from './playlist-rules.ts';
 
 const GOOD = `#EXTM3U
 #EXT-X-VERSION:9
@@ -78,5 +79,31 @@ describe('PlaylistSequenceChecker', () => {
 		['L-17', '#EXT-X-PRELOAD', '#EXT-X-PART:DURATION=0.20000,URI="part55.m4s"\n#EXT-X-PRELOAD'],
 	])('finds %s in the step when %s becomes %s', (rule, from, to) => {
 		expect(faultsOf(GOOD, GOOD.replace(from, to)).some((fault) => fault.startsWith(rule))).toBe(true);
+	});
+});
+
+describe('siblingFaults', () => {
+	const faultsBetween = (from: string | RegExp, to: string, toleranceSeconds = 0): string[] =>
+		siblingFaults(readMediaPlaylist(GOOD), readMediaPlaylist(GOOD.replace(from, to)), toleranceSeconds);
+
+	it('accepts equal playlists, and what only one of them has yet or still', () => {
+		expect(faultsBetween('', '')).toEqual([]);
+		expect(faultsBetween('#EXT-X-PRELOAD', '#EXT-X-PART:DURATION=0.20000,URI="part5.m4s"\n#EXT-X-PRELOAD')).toEqual([]);
+		const later = GOOD.replace('MEDIA-SEQUENCE:4', 'MEDIA-SEQUENCE:5').replace(/#EXT-X-PROGRAM[^]*segment4.m4s\n/, '');
+		expect(siblingFaults(readMediaPlaylist(GOOD), readMediaPlaylist(later), 0)).toEqual([]);
+	});
+
+	it.each<[string, string | RegExp, string]>([
+		['lasts differently', 'EXTINF:0.50000', 'EXTINF:0.50001'],
+		['parts that last differently', 'DURATION=0.20000,URI="part2', 'DURATION=0.20001,URI="part2'],
+		['more parts', '#EXT-X-PART:DURATION=0.10000,URI="part3.m4s"\n', ''],
+		['dates', '00.500Z', '00.501Z'],
+		['discontinuity sequence', 'DISCONTINUITY-SEQUENCE:1', 'DISCONTINUITY-SEQUENCE:2'],
+	])('finds %s when %s becomes %s', (fault, from, to) => {
+		expect(faultsBetween(from, to).some((found) => found.includes(fault))).toBe(true);
+	});
+
+	it('allows sounds to differ by a frame', () => {
+		expect(faultsBetween('EXTINF:0.50000', 'EXTINF:0.52000', 0.03)).toEqual([]);
 	});
 });

@@ -251,3 +251,38 @@ export function inStepFaults(one: ListedPlaylist, other: ListedPlaylist, toleran
 	}
 	return faults;
 }
+
+/**
+ * L-21 for two renditions between which players change: the same parts and segments under the same numbers, where both
+ * list them. Durations and dates may differ by the tolerance: 0 for pictures, a frame for sounds.
+ */
+export function siblingFaults(one: ListedPlaylist, other: ListedPlaylist, toleranceSeconds: number): string[] {
+	const others = new Map(other.segments.map((segment) => [segment.mediaSequence, segment]));
+	return one.segments.flatMap((segment) => {
+		const sibling = others.get(segment.mediaSequence);
+		return sibling === undefined ? [] : segmentPairFaults(segment, sibling, toleranceSeconds);
+	});
+}
+
+function segmentPairFaults(one: ListedSegment, other: ListedSegment, toleranceSeconds: number): string[] {
+	const name = `L-21 segment ${one.mediaSequence}`;
+	const areComplete = one.uri !== undefined && other.uri !== undefined;
+	const differs = (left: number | undefined, right: number | undefined): boolean =>
+		Math.abs((left ?? NaN) - (right ?? NaN)) > toleranceSeconds + 1e-9;
+	const both = Math.min(one.parts.length, other.parts.length);
+	return faultsOf(
+		[areComplete && differs(one.durationSeconds, other.durationSeconds), `${name} lasts differently`],
+		[areComplete && both > 0 && one.parts.length !== other.parts.length, `${name} has more parts in one`],
+		[
+			one.parts
+				.slice(0, both)
+				.some((part, index) => differs(part.durationSeconds, other.parts[index]!.durationSeconds)),
+			`${name} has parts that last differently`,
+		],
+		[
+			differs((one.programDateTimeMs ?? NaN) / 1000, (other.programDateTimeMs ?? NaN) / 1000),
+			`${name} has dates ${one.programDateTimeMs} and ${other.programDateTimeMs}`,
+		],
+		[one.discontinuitySequence !== other.discontinuitySequence, `${name} has another discontinuity sequence`],
+	);
+}

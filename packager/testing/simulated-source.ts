@@ -1,6 +1,7 @@
 /** Makes access units like a publisher's: any frame rate, whole milliseconds, jitter, B-frames, AAC. For tests. */
-import type { AccessUnit } from '../../core/media/access-unit.ts';
+import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
 import type { AudioTrackConfig, VideoTrackConfig } from '../../core/media/codecs.ts';
+import { leastIntervalSeconds, type AudioRung, type Rung, type VideoRung } from '../../core/media/rung.ts';
 import { AAC_FRAME_SAMPLES, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 
 /** 320x180, Main profile, level 1.3, with parameter sets as x264 writes them. The slices are made up. */
@@ -60,6 +61,76 @@ export function inDecodeOrder(units: AccessUnit[]): AccessUnit[] {
 	return units.sort((one, other) => one.decodeTimeTicks / one.clockRate - other.decodeTimeTicks / other.clockRate);
 }
 
+/** The ladder below a source of 60 pictures a second, by track. */
+export const SIMULATED_LADDER: ReadonlyMap<TrackId, Rung> = new Map<TrackId, Rung>([
+	['video1', { kind: 'video', name: '720p60', heightPixels: 720, frameRate: 60, maxBitrateBps: 3_000_000 }],
+	['video2', { kind: 'video', name: '480p30', heightPixels: 480, frameRate: 30, maxBitrateBps: 1_200_000 }],
+	['video3', { kind: 'video', name: '360p30', heightPixels: 360, frameRate: 30, maxBitrateBps: 700_000 }],
+	['video4', { kind: 'video', name: '160p30', heightPixels: 160, frameRate: 30, maxBitrateBps: 230_000 }],
+	['audio1', { kind: 'audio', bitrateBps: 48_000 }],
+]);
+
+/** A rung's key frames are those of the source and one a second. */
+const RUNG_GOP_SECONDS = 1;
+
+/** What an encoder makes of the source's pictures or sound, in the order of its output. */
+export function simulateRung(source: readonly AccessUnit[], trackId: TrackId, rung: Rung): AccessUnit[] {
+	return rung.kind === 'video' ? videoRungUnits(source, trackId, rung) : audioRungUnits(source, trackId, rung);
+}
+
+function videoRungUnits(source: readonly AccessUnit[], trackId: TrackId, rung: VideoRung): AccessUnit[] {
+	const least = leastIntervalSeconds(rung.frameRate);
+	const pictures = source.filter((unit) => unit.trackId === 'video0').sort((a, b) => secondsOf(a) - secondsOf(b));
+	const units: AccessUnit[] = [];
+	let keptSeconds = -Infinity;
+	let keySeconds = -Infinity;
+	for (const picture of pictures) {
+		const seconds = secondsOf(picture);
+		if (!picture.isKeyFrame && seconds - keptSeconds < least) {
+			continue;
+		}
+		keptSeconds = seconds;
+		const isKeyFrame = picture.isKeyFrame || seconds - keySeconds >= RUNG_GOP_SECONDS - 1e-6;
+		keySeconds = isKeyFrame ? seconds : keySeconds;
+		units.push({
+			...picture,
+			trackId,
+			decodeTimeTicks: picture.presentationTimeTicks,
+			isKeyFrame,
+			bytes: lengthPrefixed(isKeyFrame ? 0x65 : 0x41, isKeyFrame ? 1000 : 100, units.length),
+		});
+	}
+	return units;
+}
+
+function audioRungUnits(source: readonly AccessUnit[], trackId: TrackId, rung: AudioRung): AccessUnit[] {
+	return source
+		.filter((unit) => unit.trackId === 'audio0')
+		.map((unit, index) => {
+			const sizeBytes = Math.round((rung.bitrateBps / 8) * (unit.durationTicks! / unit.clockRate));
+			return { ...unit, trackId, bytes: new Uint8Array(sizeBytes).fill(index & 0xff) };
+		});
+}
+
+function secondsOf(unit: AccessUnit): number {
+	return unit.presentationTimeTicks / unit.clockRate;
+}
+
+/**
+ * The units of several tracks in the order in which they arrive: each track's in its own order, each unit so many
+ * seconds after its decode time.
+ */
+export function inArrivalOrder(units: readonly AccessUnit[], delaySeconds: (unit: AccessUnit) => number): AccessUnit[] {
+	const latest = new Map<TrackId, number>();
+	const timed = units.map((unit) => {
+		const ownSeconds = unit.decodeTimeTicks / unit.clockRate + delaySeconds(unit);
+		const atSeconds = Math.max(ownSeconds, latest.get(unit.trackId) ?? -Infinity);
+		latest.set(unit.trackId, atSeconds);
+		return { unit, atSeconds };
+	});
+	return timed.sort((one, other) => one.atSeconds - other.atSeconds).map(({ unit }) => unit);
+}
+
 function videoUnits(run: SimulatedRun): AccessUnit[] {
 	const { video, startSeconds, random = () => 0.5 } = run;
 	if (video === undefined) {
@@ -79,9 +150,11 @@ function videoUnits(run: SimulatedRun): AccessUnit[] {
 		lastTicks = decodeTimeTicks;
 		const inGop = index % video.gopFrames;
 		const isKeyFrame = inGop === 0;
-		// Decode order I P b b P b b: an anchor is shown bFrames + 1 later than it is decoded, a B-frame at once.
-		const isB = bFrames > 0 && !isKeyFrame && (inGop - 1) % (bFrames + 1) !== 0;
-		const reorderFrames = bFrames === 0 || isB ? 0 : isKeyFrame ? 1 : bFrames + 1;
+		// Decode order I P b b P b b: an anchor is shown after its B-frames, a B-frame at once. All are shown before the
+		// next key frame, so the last anchor of a GOP may have fewer.
+		const inGroup = (inGop - 1) % (bFrames + 1);
+		const isB = bFrames > 0 && !isKeyFrame && inGroup !== 0;
+		const reorderFrames = bFrames === 0 || isB ? 0 : isKeyFrame ? 1 : Math.min(bFrames + 1, video.gopFrames - inGop);
 		const reorderTicks = Math.round((reorderFrames * VIDEO_CLOCK_RATE) / video.frameRate);
 		units.push({
 			trackId: 'video0',

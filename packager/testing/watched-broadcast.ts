@@ -3,22 +3,32 @@ import { Parser } from 'm3u8-parser';
 import type { BroadcastId, ChannelName } from '../../core/ids.ts';
 import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
+import type { Rung } from '../../core/media/rung.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { BroadcastPackager } from '../live/broadcast-packager.ts';
 import { concatBytes } from '../cmaf/box-writer.ts';
 import { defaultPackagerConfig, type PackagerConfig } from '../config/packager-config.ts';
 import { formatMediaPlaylist } from '../playlist/media-playlist.ts';
-import { formatMultivariantPlaylist } from '../playlist/multivariant-playlist.ts';
+import { multivariantPlaylistOf } from '../playlist/multivariant-playlist.ts';
 import { findBox, readMp4, type ReadPacket } from './mp4-reader.ts';
-import { inStepFaults, PlaylistSequenceChecker } from './playlist-rules.ts';
-import { seededRandom, SIMULATED_VIDEO, simulatedAudio, simulateRun } from './simulated-source.ts';
+import { inStepFaults, PlaylistSequenceChecker, siblingFaults } from './playlist-rules.ts';
+import { seededRandom, SIMULATED_LADDER, SIMULATED_VIDEO, simulatedAudio, simulateRun } from './simulated-source.ts';
 
 /** Epoch milliseconds at which second 1000 of {@link rtmpLike} was captured. */
 export const CAPTURE_START_MS = Date.UTC(2026, 0, 1);
 export const VIDEO_AND_AUDIO = new Map<TrackId, TrackConfig>([
 	['video0', SIMULATED_VIDEO],
 	['audio0', simulatedAudio(48_000)],
+]);
+
+/** A source with picture and sound, and all its rungs. */
+export const LADDER_TRACKS = new Map<TrackId, TrackConfig>([
+	...VIDEO_AND_AUDIO,
+	...[...SIMULATED_LADDER].map(([trackId, { kind }]): [TrackId, TrackConfig] => [
+		trackId,
+		kind === 'video' ? SIMULATED_VIDEO : simulatedAudio(48_000),
+	]),
 ]);
 
 /** Its run 0 has begun with `tracks`. `faults` holds all that were found so far. */
@@ -32,13 +42,17 @@ export class WatchedBroadcast {
 	playlistCount = 0;
 	readonly #versions = new Map<TrackId, number>();
 
-	constructor(overrides: Partial<PackagerConfig> = {}, tracks: ReadonlyMap<TrackId, TrackConfig> = VIDEO_AND_AUDIO) {
+	constructor(
+		overrides: Partial<PackagerConfig> = {},
+		tracks: ReadonlyMap<TrackId, TrackConfig> = VIDEO_AND_AUDIO,
+		rungs: ReadonlyMap<TrackId, Rung> = new Map(),
+	) {
 		this.config = defaultPackagerConfig(overrides);
 		this.broadcast = new BroadcastPackager(this, {
 			broadcastId: '01broadcast' as BroadcastId,
 			channelName: 'demo' as ChannelName,
 		});
-		this.broadcast.beginRun(0, tracks);
+		this.broadcast.beginRun(0, tracks, rungs);
 	}
 
 	/** Writes the units, checking after each. */
@@ -62,7 +76,7 @@ export class WatchedBroadcast {
 
 	/** The media playlist of a track now. */
 	text(trackId: TrackId, isDelta = false): string {
-		const reports = this.broadcast.renditions
+		const reports = this.broadcast.offered
 			.filter((other) => other.trackId !== trackId)
 			.map((other) => ({
 				uri: `../${other.trackId}/index.m3u8`,
@@ -73,14 +87,7 @@ export class WatchedBroadcast {
 	}
 	/** The multivariant playlist now. */
 	multivariantText(): string {
-		return formatMultivariantPlaylist(
-			this.broadcast.renditions.map(({ trackId, config, frameRate, rendition }) => ({
-				config,
-				frameRate,
-				peakBps: rendition.peakBps,
-				uri: `${trackId}/index.m3u8`,
-			})),
-		);
+		return multivariantPlaylistOf(this.broadcast.offered, ({ trackId }) => `${trackId}/index.m3u8`);
 	}
 
 	/** Checks what has changed. */
@@ -92,7 +99,9 @@ export class WatchedBroadcast {
 			this.#versions.set(trackId, rendition.version);
 			let checker = this.checkers.get(trackId);
 			if (checker === undefined) {
-				checker = new PlaylistSequenceChecker(() => this.broadcast.renditions.length);
+				checker = new PlaylistSequenceChecker(
+					() => this.broadcast.offered.filter((other) => other.trackId !== trackId).length + 1,
+				);
 				this.checkers.set(trackId, checker);
 			}
 			this.playlistCount++;
@@ -101,9 +110,22 @@ export class WatchedBroadcast {
 			this.faults.push(...parserFaults(text));
 			this.faults.push(...checker.check(this.text(trackId, true)).map((fault) => `${trackId} delta: ${fault}`));
 		}
-		const [one, other] = [...this.checkers.values()].map((checker) => checker.latest);
-		if (one !== undefined && other !== undefined) {
-			this.faults.push(...inStepFaults(one, other, 0.1));
+		this.#checkSiblings();
+	}
+
+	#checkSiblings(): void {
+		const latest = [...this.checkers].map(([trackId, { latest }]) => ({ trackId, playlist: latest! }));
+		const [first] = latest;
+		for (const { trackId, playlist } of latest.slice(1)) {
+			const sibling = latest.find((other) => other.trackId.slice(0, 5) === trackId.slice(0, 5))!;
+			this.faults.push(
+				...inStepFaults(first!.playlist, playlist, 0.1).map((fault) => `${trackId}: ${fault}`),
+				...(sibling.playlist === playlist
+					? []
+					: siblingFaults(sibling.playlist, playlist, trackId.startsWith('video') ? 0 : 0.03).map(
+							(fault) => `${trackId}: ${fault}`,
+						)),
+			);
 		}
 	}
 

@@ -1,9 +1,9 @@
 /** What FFmpeg wrote → our track configuration and access units. Knows nothing of processes. */
 import { SpillwayError } from '../../core/errors/errors.ts';
 import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
-import type { TrackConfig } from '../../core/media/codecs.ts';
+import { isIdenticalConfig, type TrackConfig } from '../../core/media/codecs.ts';
 import { NAL_TYPE, joinLengthPrefixed, nalType, splitAnnexB } from '../../core/media/h264.ts';
-import { AAC_FRAME_SAMPLES, VIDEO_CLOCK_RATE } from '../../core/units.ts';
+import { AAC_FRAME_SAMPLES, ticksToMs, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 import type { CaptureTimes } from './capture-times.ts';
 import type { NutStream } from '../../core/wire/nut/nut-headers.ts';
 import type { NutFrame } from '../../core/wire/nut/nut-reader.ts';
@@ -14,7 +14,7 @@ import type { NutFrame } from '../../core/wire/nut/nut-reader.ts';
  */
 export const TIMELINE_OFFSET_SECONDS = 10;
 
-/** What all processes that encode one track have in common. */
+/** What all processes that encode a track have in common. */
 export type EncodedTrackOptions = {
 	codec: 'h264' | 'aac' | 'opus';
 	trackId: TrackId;
@@ -24,14 +24,22 @@ export type EncodedTrackOptions = {
 	captureTimes: CaptureTimes;
 };
 
-/** The configuration in FFmpeg's stream header. @throws SpillwayError TRANSCODER_FAILED if it is unexpected. */
-export function encodedTrackConfig(stream: NutStream, codec: EncodedTrackOptions['codec']): TrackConfig {
+/**
+ * The configuration in FFmpeg's stream header, or with the parameter sets in `annexB`, which encoders of graphics cards
+ * may have only there. @internal for tests
+ * @throws SpillwayError TRANSCODER_FAILED if it is unexpected.
+ */
+export function encodedTrackConfig(
+	stream: NutStream,
+	codec: EncodedTrackOptions['codec'],
+	annexB = stream.codecSpecificData,
+): TrackConfig {
 	if (codec === 'h264') {
-		const nals = splitAnnexB(stream.codecSpecificData).map((nal) => new Uint8Array(nal));
+		requireThat(stream.kind === 'video' && isWholeTicks(stream, VIDEO_CLOCK_RATE), 'its clock is not 90 kHz');
+		const nals = splitAnnexB(annexB).map((nal) => new Uint8Array(nal));
 		const sps = nals.filter((nal) => nalType(nal) === NAL_TYPE.SPS);
 		const pps = nals.filter((nal) => nalType(nal) === NAL_TYPE.PPS);
-		requireThat(stream.kind === 'video' && sps.length > 0 && pps.length > 0, 'no H.264 parameter sets came out');
-		requireThat(isWholeTicks(stream, VIDEO_CLOCK_RATE), 'its clock is not 90 kHz');
+		requireThat(sps.length > 0 && pps.length > 0, 'no H.264 parameter sets came out');
 		return { kind: 'video', codec, widthPixels: stream.widthPixels, heightPixels: stream.heightPixels, sps, pps };
 	}
 	const { sampleRate, channelCount } = stream;
@@ -44,19 +52,64 @@ export function encodedTrackConfig(stream: NutStream, codec: EncodedTrackOptions
 	return { kind: 'audio', codec, sampleRate, channelCount, audioSpecificConfig };
 }
 
-/** Makes access units with strictly increasing decode times, also across processes. */
+/** One output: its configuration, and access units with strictly increasing decode times, also across processes. */
 export class EncodedTrack {
 	readonly #options: EncodedTrackOptions;
+	#config: TrackConfig | undefined;
+	/** The stream header, when the parameter sets are in the first frame. */
+	#awaitsSets: NutStream | undefined;
 	#lastTimeTicks = -Infinity;
+	#newestMs: number | undefined;
 
 	constructor(options: EncodedTrackOptions) {
 		this.#options = options;
 	}
 
-	/** Undefined for a frame that must not leave: with an older or negative time, or without content. */
-	toAccessUnit(frame: NutFrame, config: TrackConfig): AccessUnit | undefined {
+	get trackId(): TrackId {
+		return this.#options.trackId;
+	}
+
+	/** Presentation time of the newest unit; undefined before the first. */
+	get newestMs(): number | undefined {
+		return this.#newestMs;
+	}
+
+	/**
+	 * Takes the stream header of a process. Returns its configuration, or undefined where it is the one before, or is in
+	 * the first frame.
+	 * @throws SpillwayError TRANSCODER_FAILED if it is unexpected.
+	 */
+	onStream(stream: NutStream): TrackConfig | undefined {
+		const isInFirstFrame = this.#options.codec === 'h264' && stream.codecSpecificData.length === 0;
+		this.#awaitsSets = isInFirstFrame ? stream : undefined;
+		return isInFirstFrame ? undefined : this.#configure(encodedTrackConfig(stream, this.#options.codec));
+	}
+
+	/**
+	 * The frame's unit, after a configuration where that is new. No unit is in a frame that must not leave: with an old
+	 * or negative time, or empty.
+	 * @throws SpillwayError TRANSCODER_FAILED if the first frame of a process has no configuration and needs one.
+	 */
+	onFrame(frame: NutFrame): { config: TrackConfig | undefined; unit: AccessUnit | undefined } {
+		const stream = this.#awaitsSets;
+		this.#awaitsSets = undefined;
+		const config = stream && this.#configure(encodedTrackConfig(stream, this.#options.codec, frame.bytes));
+		return { config, unit: this.#toAccessUnit(frame) };
+	}
+
+	#configure(config: TrackConfig): TrackConfig | undefined {
+		const isNew = this.#config === undefined || !isIdenticalConfig(this.#config, config);
+		this.#config = config;
+		return isNew ? config : undefined;
+	}
+
+	#toAccessUnit(frame: NutFrame): AccessUnit | undefined {
 		const { codec, trackId, run, captureTimes } = this.#options;
-		const clockRate = config.kind === 'video' ? VIDEO_CLOCK_RATE : config.sampleRate;
+		if (this.#config === undefined) {
+			return undefined;
+		}
+		const { kind } = this.#config;
+		const clockRate = this.#config.kind === 'video' ? VIDEO_CLOCK_RATE : this.#config.sampleRate;
 		const timeTicks = frame.timeTicks - TIMELINE_OFFSET_SECONDS * clockRate;
 		const captureTimeMs = captureTimes.at(timeTicks, clockRate);
 		const content = codec === 'h264' ? h264Content(frame.bytes) : { bytes: frame.bytes, isKeyFrame: true };
@@ -69,9 +122,10 @@ export class EncodedTrack {
 			return undefined;
 		}
 		this.#lastTimeTicks = timeTicks;
+		this.#newestMs = ticksToMs(timeTicks, clockRate);
 		// Without B-frames a picture is decoded when it is shown.
 		const times = { clockRate, decodeTimeTicks: timeTicks, presentationTimeTicks: timeTicks, captureTimeMs };
-		return { trackId, kind: config.kind, codec, run, ...times, ...this.#duration(clockRate), ...content };
+		return { trackId, kind, codec, run, ...times, ...this.#duration(clockRate), ...content };
 	}
 
 	#duration(clockRate: number): { durationTicks?: number } {

@@ -34,7 +34,7 @@ function start(state: State): Started {
 		onWritable: () => reports.push('writable'),
 		onEnded: (error: Error | undefined) => reports.push(error?.message ?? 'ended'),
 	};
-	const encoding = new Encoding({ process, clock, listener }, { input: OPUS, hangTimeoutMs: 5000 });
+	const encoding = new Encoding({ process, clock, listener }, { input: OPUS, outputCount: 1, hangTimeoutMs: 5000 });
 	process.output(nutStreamHeader(OPUS));
 	if (state !== 'running') {
 		void encoding.finish(1000);
@@ -81,4 +81,27 @@ it.each<[State, EventName, RegExp | undefined, State]>([
 	await EVENTS[event](started);
 	expect(started.reports).toEqual(report === undefined ? [] : [expect.stringMatching(report)]);
 	expect(stateOf(started)).toBe(next);
+});
+
+it.each([
+	['all are silent', [], /nothing came out for 5000 ms/],
+	['one is silent', [0], /nothing came out of output 1 for 5000 ms/],
+	['none is silent', [0, 1], undefined],
+])('with two outputs, when %s while input flows, reports %j', async (_, speaking, report) => {
+	const [clock, process, reports] = [new FakeClock(), new FakeProcess(), [] as string[]];
+	const listener = {
+		onStream: () => undefined,
+		onFrame: () => undefined,
+		onWritable: () => undefined,
+		onEnded: (error: Error | undefined) => reports.push(error?.message ?? 'ended'),
+	};
+	const encoding = new Encoding({ process, clock, listener }, { input: OPUS, outputCount: 2, hangTimeoutMs: 5000 });
+	speaking.forEach((index) => process.outputOf(index, nutStreamHeader(OPUS)));
+	for (let count = 0; count <= 11; count++) {
+		encoding.recordInput();
+		speaking.forEach((index) => process.outputOf(index, encodedOpus(count)));
+		await clock.advance(500);
+	}
+	expect(reports).toEqual(report === undefined ? [] : [expect.stringMatching(report)]);
+	await encoding.stop();
 });

@@ -1,4 +1,4 @@
-/** One FFmpeg process that encodes one track: units in as NUT, frames out of NUT, and detection of a hang. */
+/** One FFmpeg process: one track in as NUT, one or more out of NUT, and detection of a hang. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError, errorMessage } from '../../core/errors/errors.ts';
 import type { AccessUnit } from '../../core/media/access-unit.ts';
@@ -25,17 +25,20 @@ export type EncoderProcess = Pick<
 /** Called by an encoding. After `onEnded` nothing is called any more. */
 export type EncodingListener = {
 	/** @throws SpillwayError when the stream cannot be used; the encoding then ends with that error. */
-	onStream(stream: NutStream): void;
-	onFrame(frame: NutFrame): void;
+	onStream(stream: NutStream, outputIndex: number): void;
+	onFrame(frame: NutFrame, outputIndex: number): void;
 	onWritable(): void;
-	/** Undefined: it ended because its input did. The process may still be running: see stop(). */
-	onEnded(error: SpillwayError | undefined): void;
+	/** Undefined: it ended because its input did. The process may still be running, as one that hangs is: see stop(). */
+	onEnded(error: SpillwayError | undefined, isHang: boolean): void;
 };
 
 type EncodingDependencies = { process: EncoderProcess; clock: Clock; listener: EncodingListener };
 type EncodingOptions = {
 	input: TrackConfig;
-	/** No output for this long while input flows is a hang. */
+	/** Pictures a second, of a picture. */
+	frameRate?: number | undefined;
+	outputCount: number;
+	/** Nothing from any of the outputs for this long while input flows is a hang. */
 	hangTimeoutMs: number;
 };
 
@@ -53,12 +56,12 @@ const TRANSITIONS: TransitionTable<EncodingState, EncodingEvent> = {
 export class Encoding {
 	readonly #deps: EncodingDependencies;
 	readonly #options: EncodingOptions;
-	readonly #reader: NutReader;
+	readonly #readers: readonly NutReader[];
 	readonly #cancelWatch: () => void;
 	readonly #startedAtMs: number;
 	#state: EncodingState = 'running';
-	/** Since when input is offered without any output and without a pause. */
-	#unansweredSinceMs: number | undefined;
+	/** For each output: since when input is offered without anything from it, and without a pause. */
+	readonly #unansweredSinceMs: (number | undefined)[];
 	#offeredAtMs = -Infinity;
 	#isBlocked: boolean;
 
@@ -67,16 +70,21 @@ export class Encoding {
 		this.#options = options;
 		const { process, clock, listener } = deps;
 		this.#startedAtMs = clock.monotonicMs();
-		this.#reader = new NutReader({
-			onStream: (stream) => listener.onStream(stream),
-			onFrame: (frame) => this.#onFrame(frame),
-		});
+		this.#readers = Array.from(
+			{ length: options.outputCount },
+			(_, index) =>
+				new NutReader({
+					onStream: (stream) => listener.onStream(stream, index),
+					onFrame: (frame) => this.#onFrame(frame, index),
+				}),
+		);
+		this.#unansweredSinceMs = this.#readers.map(() => undefined);
 		this.#cancelWatch = clock.setInterval(() => this.#watch(), HANG_CHECK_INTERVAL_MS);
-		process.on('output', (chunk) => this.#onOutput(chunk));
+		process.on('output', (chunk, index) => this.#onOutput(chunk, index));
 		process.on('writable', () => this.#onWritable());
 		process.on('exited', (exit) => this.#onExited(exit));
 		process.start();
-		this.#isBlocked = !process.write(nutStreamHeader(options.input));
+		this.#isBlocked = !process.write(nutStreamHeader(options.input, options.frameRate));
 	}
 
 	get processId(): number | undefined {
@@ -96,11 +104,11 @@ export class Encoding {
 	/** There is a new unit, passed on or held back, so input flows. For the detection of a hang only. */
 	recordInput(): void {
 		const nowMs = this.#deps.clock.monotonicMs();
-		if (nowMs - this.#offeredAtMs > INPUT_PAUSE_MS) {
-			this.#unansweredSinceMs = undefined;
-		}
+		const isAfterPause = nowMs - this.#offeredAtMs > INPUT_PAUSE_MS;
 		this.#offeredAtMs = nowMs;
-		this.#unansweredSinceMs ??= nowMs;
+		this.#unansweredSinceMs.forEach((sinceMs, index) => {
+			this.#unansweredSinceMs[index] = isAfterPause ? nowMs : (sinceMs ?? nowMs);
+		});
 	}
 
 	write(unit: AccessUnit): void {
@@ -122,12 +130,12 @@ export class Encoding {
 		return this.#deps.process.stop();
 	}
 
-	#onOutput(chunk: Uint8Array): void {
+	#onOutput(chunk: Uint8Array, index: number): void {
 		if (this.#state === 'ended') {
 			return;
 		}
 		try {
-			this.#reader.push(chunk);
+			this.#readers[index]!.push(chunk);
 		} catch (error) {
 			this.#end(
 				error instanceof SpillwayError ? error : failure('its output cannot be read', errorMessage(error), error),
@@ -135,10 +143,10 @@ export class Encoding {
 		}
 	}
 
-	#onFrame(frame: NutFrame): void {
-		this.#unansweredSinceMs = undefined;
+	#onFrame(frame: NutFrame, index: number): void {
+		this.#unansweredSinceMs[index] = undefined;
 		if (this.#state !== 'ended') {
-			this.#deps.listener.onFrame(frame);
+			this.#deps.listener.onFrame(frame, index);
 		}
 	}
 
@@ -159,16 +167,21 @@ export class Encoding {
 	}
 
 	#watch(): void {
-		const sinceMs = this.#unansweredSinceMs;
-		if (sinceMs !== undefined && this.#offeredAtMs - sinceMs >= this.#options.hangTimeoutMs) {
-			this.#end(failure('it hangs', `nothing came out for ${this.#options.hangTimeoutMs} ms while units went in`));
+		const { hangTimeoutMs } = this.#options;
+		const isSilent = (sinceMs: number | undefined): boolean =>
+			sinceMs !== undefined && this.#offeredAtMs - sinceMs >= hangTimeoutMs;
+		const silent = this.#unansweredSinceMs.flatMap((sinceMs, index) => (isSilent(sinceMs) ? [index] : []));
+		if (silent.length > 0) {
+			const which = silent.length < this.#readers.length ? ` of output ${silent.join(', ')}` : '';
+			const what = `nothing came out${which} for ${hangTimeoutMs} ms while units went in`;
+			this.#end(failure('it hangs', what), true);
 		}
 	}
 
-	#end(error: SpillwayError | undefined): void {
+	#end(error: SpillwayError | undefined, isHang = false): void {
 		if (this.#handle('ended')) {
 			this.#cancelWatch();
-			this.#deps.listener.onEnded(error);
+			this.#deps.listener.onEnded(error, isHang);
 		}
 	}
 

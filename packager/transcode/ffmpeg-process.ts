@@ -1,5 +1,5 @@
-/** One running FFmpeg: bytes in, bytes out, how it ended. The only file that imports fluent-ffmpeg. */
-import { PassThrough, Writable } from 'node:stream';
+/** One running FFmpeg: bytes in, bytes of each output out, how it ended. The only file that imports fluent-ffmpeg. */
+import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import ffmpeg from 'fluent-ffmpeg';
 import { type Clock, withDeadline } from '../../core/lifecycle/clock.ts';
@@ -7,6 +7,7 @@ import { SpillwayError, errorMessage } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { FfmpegArguments } from './ffmpeg-arguments.ts';
+import { OutputSockets } from './output-sockets.ts';
 
 /** How long a process may take to leave after SIGTERM; then SIGKILL. F-5 requires 2 s. */
 const TERMINATION_GRACE_MS = 2000;
@@ -31,10 +32,10 @@ export type FfmpegExit = {
 
 /** @internal for tests */
 export type FfmpegProcessEvents = {
-	output: [chunk: Uint8Array];
+	output: [chunk: Uint8Array, outputIndex: number];
 	/** After write() returned false: there is room again. */
 	writable: [];
-	/** The process is gone, or could not be started. Emitted once. */
+	/** The process is gone and its outputs are read, or it could not be started. Emitted once. */
 	exited: [exit: FfmpegExit];
 };
 
@@ -47,6 +48,7 @@ export class FfmpegProcess extends TypedEmitter<FfmpegProcessEvents> {
 	readonly #arguments: FfmpegArguments;
 	readonly #input = new PassThrough({ highWaterMark: INPUT_BUFFER_BYTES });
 	readonly #stderrLines: string[] = [];
+	#running: Promise<void> | undefined;
 	#command: CommandWithProcess | undefined;
 	#processId: number | undefined;
 	#stopping: Promise<void> | undefined;
@@ -61,41 +63,13 @@ export class FfmpegProcess extends TypedEmitter<FfmpegProcessEvents> {
 
 	/** Of the running process; undefined before it runs and after it ended. */
 	get processId(): number | undefined {
-		return this.#exit === undefined ? this.#processId : undefined;
+		return this.#processId;
 	}
 
 	/** Starts FFmpeg. A failure is reported as `exited`. Call once. */
 	start(): void {
-		const output = new Writable({
-			// fluent-ffmpeg kills the process 20 ms after its output stream has closed, also one that is about to end well.
-			emitClose: false,
-			write: (chunk: Uint8Array, _encoding, done) => {
-				this.emit('output', chunk);
-				done();
-			},
-		});
 		this.#input.on('drain', () => this.emit('writable'));
-		const command: CommandWithProcess = ffmpeg({ logger: undefined })
-			.input(this.#input)
-			.inputOptions(this.#arguments.input)
-			.output(output)
-			.outputOptions(this.#arguments.output);
-		this.#command = command;
-		command.on('start', (commandLine: string) => {
-			this.#processId = command.ffmpegProc?.pid;
-			this.#deps.logger.info({ commandLine, processId: this.#processId }, 'FFmpeg started');
-			if (this.#killSignal !== undefined) {
-				command.kill(this.#killSignal);
-			}
-		});
-		command.on('stderr', (line: string) => this.#keepLine(line));
-		command.on('end', () => this.#onExit({ isClean: true, message: '', stderrLines: this.#stderrLines }));
-		command.on('error', (error: unknown) => {
-			// extractError() appends all messages; here they are kept apart.
-			const message = errorMessage(error).split('\n')[0]!.slice(0, STDERR_LINE_CHARACTERS);
-			this.#onExit({ isClean: false, message, stderrLines: this.#stderrLines });
-		});
-		command.run();
+		this.#running = this.#run();
 	}
 
 	/** Passes bytes on. Returns false when the caller should wait for `writable`. Ignored once ended. */
@@ -119,7 +93,8 @@ export class FfmpegProcess extends TypedEmitter<FfmpegProcessEvents> {
 	/** Resolves when the process has ended by itself; stops it when it takes longer than `timeoutMs`. */
 	async waitForEnd(timeoutMs: number): Promise<void> {
 		try {
-			await withDeadline(this.#deps.clock, this.#exited(), timeoutMs, () => new Error('FFmpeg did not end in time'));
+			const ended = this.#running ?? Promise.resolve();
+			await withDeadline(this.#deps.clock, ended, timeoutMs, () => new Error('FFmpeg did not end in time'));
 		} catch {
 			// It did not end in time.
 			await this.stop();
@@ -128,34 +103,67 @@ export class FfmpegProcess extends TypedEmitter<FfmpegProcessEvents> {
 
 	async #stop(): Promise<void> {
 		this.endInput();
-		if (this.#command === undefined || this.#exit !== undefined) {
+		if (this.#running === undefined || this.#exit !== undefined) {
 			return;
 		}
 		this.#kill('SIGTERM');
 		try {
-			await withDeadline(this.#deps.clock, this.#exited(), TERMINATION_GRACE_MS, () => new Error('still running'));
+			await withDeadline(this.#deps.clock, this.#running, TERMINATION_GRACE_MS, () => new Error('still running'));
 		} catch {
 			// A stopped or wedged process ignores SIGTERM; SIGKILL ends it in any state.
 			this.#deps.logger.warn({ processId: this.#processId }, 'FFmpeg ignored SIGTERM and is killed');
 			this.#kill('SIGKILL');
-			await this.#exited();
+			await this.#running;
 		}
+	}
+
+	async #run(): Promise<void> {
+		const onChunk = (chunk: Uint8Array, index: number): void => this.emit('output', chunk, index);
+		let sockets: OutputSockets;
+		try {
+			sockets = await OutputSockets.open(this.#deps.clock, { count: this.#arguments.outputs.length, onChunk });
+		} catch (error) {
+			this.#onExit({ isClean: false, message: errorMessage(error), stderrLines: [] });
+			return;
+		}
+		const exit = await this.#runCommand(sockets);
+		this.#processId = undefined;
+		await sockets.readToEnd();
+		sockets.close();
+		this.#onExit(exit);
+	}
+
+	#runCommand(sockets: OutputSockets): Promise<FfmpegExit> {
+		const { input, source = this.#input, filters, outputs } = this.#arguments;
+		const command: CommandWithProcess = ffmpeg({ logger: undefined }).input(source).inputOptions(input);
+		if (filters.length > 0) {
+			command.complexFilter(filters);
+		}
+		outputs.forEach((output, index) => command.output(`unix:${sockets.path(index)}`).outputOptions(output));
+		this.#command = command;
+		return new Promise((resolve) => {
+			command.on('start', (commandLine: string) => {
+				this.#processId = command.ffmpegProc?.pid;
+				this.#deps.logger.info({ commandLine, processId: this.#processId }, 'FFmpeg started');
+				if (this.#killSignal !== undefined) {
+					command.kill(this.#killSignal);
+				}
+			});
+			command.on('stderr', (line: string) => this.#keepLine(line));
+			command.on('end', () => resolve({ isClean: true, message: '', stderrLines: this.#stderrLines }));
+			command.on('error', (error: unknown) => {
+				// extractError() appends all messages; here they are kept apart.
+				const message = errorMessage(error).split('\n')[0]!.slice(0, STDERR_LINE_CHARACTERS);
+				resolve({ isClean: false, message, stderrLines: this.#stderrLines });
+			});
+			command.run();
+		});
 	}
 
 	#kill(signal: NodeJS.Signals): void {
 		// Before fluent-ffmpeg has started the process, kill() does nothing; `start` then delivers it.
 		this.#killSignal = signal;
 		this.#command?.kill(signal);
-	}
-
-	#exited(): Promise<void> {
-		return new Promise((resolve) => {
-			if (this.#exit === undefined) {
-				this.on('exited', () => resolve(), { once: true });
-			} else {
-				resolve();
-			}
-		});
 	}
 
 	#keepLine(line: string): void {
@@ -166,11 +174,9 @@ export class FfmpegProcess extends TypedEmitter<FfmpegProcessEvents> {
 	}
 
 	#onExit(exit: FfmpegExit): void {
-		if (this.#exit === undefined) {
-			this.#exit = exit;
-			this.#input.destroy();
-			this.emit('exited', exit);
-		}
+		this.#exit = exit;
+		this.#input.destroy();
+		this.emit('exited', exit);
 	}
 }
 
@@ -205,6 +211,19 @@ export async function checkFfmpeg(clock: Clock): Promise<void> {
 		});
 	});
 	await withDeadline(clock, check, 15_000, () => notUsable('it did not answer within 15 s', undefined));
+}
+
+/** The names of all encoders that this FFmpeg has; whether their devices exist, they do not show. */
+export function listEncoders(): Promise<ReadonlySet<string>> {
+	return new Promise((resolve, reject) => {
+		ffmpeg.getAvailableEncoders((error, encoders) => {
+			if (error) {
+				reject(notUsable(errorMessage(error), error));
+			} else {
+				resolve(new Set(Object.keys(encoders ?? {})));
+			}
+		});
+	});
 }
 
 function notUsable(why: string, cause: unknown): SpillwayError {

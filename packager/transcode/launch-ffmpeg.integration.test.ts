@@ -13,7 +13,7 @@ function launch(command: string, ...ffmpegArguments: string[]): string {
 
 it('lowers the priority for pictures, and not for sound', () => {
 	const own = Number(execFileSync('nice', { encoding: 'utf8' }));
-	expect(Number(launch('nice', '-i', 'pipe:0', '-map', '0:v:0', '-c:v', 'libx264'))).toBe(Math.min(19, own + 10));
+	expect(Number(launch('nice', '-i', 'pipe:0', '-map', '[out0]', '-c:v', 'libx264'))).toBe(Math.min(19, own + 10));
 	expect(Number(launch('nice', '-i', 'pipe:0', '-map', '0:a:0', '-c:a', 'libopus'))).toBe(own);
 });
 

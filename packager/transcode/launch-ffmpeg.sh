@@ -4,7 +4,7 @@
 # over WebRTC waits for sound that is late. Each step replaces the one before it (exec), so that the process id, signals and
 # the exit code are FFmpeg's own.
 case " $* " in
-*' -map 0:v'*) niceness=10 ;;
+*' -c:v '*) niceness=10 ;;
 *) niceness=0 ;;
 esac
 exec env -i \

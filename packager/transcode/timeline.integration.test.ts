@@ -26,7 +26,13 @@ const AAC_PRIMING = 1024;
 const STARTS_SECONDS = [0, 100_000, 200_000];
 const factory = createTranscoderFactory({ clock: systemClock });
 const common = { run: 3, logger: silentLogger };
-const h264 = { codec: 'h264', gopDurationSeconds: 1, maxBitrateBps: 2_000_000 } as const;
+const h264 = {
+	trackId: 'video0',
+	codec: 'h264',
+	keyFrames: 'timeline',
+	gopDurationSeconds: 1,
+	maxBitrateBps: 2_000_000,
+} as const;
 
 function transcodeAudio(
 	codec: 'aac' | 'opus',
@@ -38,7 +44,7 @@ function transcodeAudio(
 }
 
 function transcodeVideo(config: VideoTrackConfig, units: readonly AccessUnit[]): Promise<TranscodeResult> {
-	return runTranscoder(factory.createVideo({ ...common, trackId: 'video0', input: config, output: h264 }), units, 2);
+	return runTranscoder(factory.createVideo({ ...common, input: config, outputs: [h264] }), units, 2);
 }
 
 function expectEvenSteps(units: readonly AccessUnit[], stepTicks: number): void {

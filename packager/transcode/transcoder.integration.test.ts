@@ -21,7 +21,13 @@ const WAIT_MS = 20_000;
 const restartPolicy = { ...DEFAULT_RESTART_POLICY, firstDelayMs: 50, maxDelayMs: 100, failingFromAttempt: 3 };
 const factory = createTranscoderFactory({ clock: systemClock, restartPolicy, hangTimeoutMs: 1000 });
 const opus = { codec: 'opus', bitrateBps: 128_000, sampleRate: 48_000, channelCount: 2 } as const;
-const h264 = { codec: 'h264', gopDurationSeconds: 1, maxBitrateBps: 2_000_000 } as const;
+const h264 = {
+	trackId: 'video0',
+	codec: 'h264',
+	keyFrames: 'timeline',
+	gopDurationSeconds: 1,
+	maxBitrateBps: 2_000_000,
+} as const;
 const common = { run: 0, logger: silentLogger };
 
 function createAudio(input: AudioTrackConfig): MediaTranscoder {
@@ -29,7 +35,7 @@ function createAudio(input: AudioTrackConfig): MediaTranscoder {
 }
 
 function createVideo(input: VideoTrackConfig, size: { heightPixels?: number } = {}): MediaTranscoder {
-	return factory.createVideo({ ...common, trackId: 'video0', input, output: { ...h264, ...size } });
+	return factory.createVideo({ ...common, input, outputs: [{ ...h264, ...size }] });
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {

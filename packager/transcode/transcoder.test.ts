@@ -1,6 +1,6 @@
 /** Unit tests of transcoder.ts, with fake processes. */
 import { describe, expect, it } from 'vitest';
-import type { AccessUnit } from '../../core/media/access-unit.ts';
+import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { nutStreamHeader } from '../../core/wire/nut/nut-writer.ts';
@@ -9,7 +9,7 @@ import { encodedOpus, FakeProcess, OPUS } from './testing/fake-process.ts';
 import { collect } from './testing/run-transcoder.ts';
 import { FfmpegTranscoder } from './transcoder.ts';
 
-function setUp(): ReturnType<typeof collect> & {
+function setUp(trackIds: readonly TrackId[] = ['audio0']): ReturnType<typeof collect> & {
 	transcoder: FfmpegTranscoder;
 	clock: FakeClock;
 	processes: FakeProcess[];
@@ -17,13 +17,11 @@ function setUp(): ReturnType<typeof collect> & {
 	const clock = new FakeClock();
 	const processes: FakeProcess[] = [];
 	const plan = {
-		codec: 'opus',
-		trackId: 'audio0',
 		run: 2,
-		frameDurationMs: 20,
+		outputs: trackIds.map((trackId) => ({ trackId, codec: 'opus', frameDurationMs: 20 }) as const),
 		input: OPUS,
-		argumentsFor: () => ({ input: [], output: [] }),
-	} as const;
+		argumentsFor: () => ({ input: [], filters: [], outputs: [] }),
+	};
 	const transcoder = new FfmpegTranscoder(
 		{
 			clock,
@@ -265,6 +263,43 @@ describe('FfmpegTranscoder', () => {
 		expect(processes).toHaveLength(2);
 		expect([processes[0]!.isInputEnded, processes[1]!.written.length]).toEqual([true, 2]);
 		expect(transcoder.statistics.restartCount).toBe(0);
+	});
+
+	it('passes on each output as its own track, and starts all of them again together', async () => {
+		const { transcoder, clock, processes, configs, units } = setUp(['audio0', 'audio1']);
+		const configured: TrackId[] = [];
+		transcoder.on('trackConfigured', (_, trackId) => configured.push(trackId));
+		transcoder.write(unit(0));
+		processes[0]!.outputOf(1, nutStreamHeader(OPUS), encodedOpus(0));
+		processes[0]!.outputOf(0, nutStreamHeader(OPUS), encodedOpus(0), encodedOpus(1));
+		processes[0]!.exit();
+		transcoder.write(unit(2));
+		await clock.advance(500);
+		processes[1]!.outputOf(0, nutStreamHeader(OPUS), encodedOpus(1), encodedOpus(2));
+		processes[1]!.outputOf(1, nutStreamHeader({ ...OPUS, channelCount: 1 }), encodedOpus(1));
+		expect(configured).toEqual(['audio1', 'audio0', 'audio1']);
+		expect(configs).toHaveLength(3);
+		expect(units.map(({ trackId, decodeTimeTicks }) => [trackId, decodeTimeTicks / 960])).toEqual([
+			['audio1', 0],
+			['audio0', 0],
+			['audio0', 1],
+			['audio0', 2],
+			['audio1', 1],
+		]);
+	});
+
+	it('is behind by the media time between the newest input and the output that is furthest behind', () => {
+		const { transcoder, processes } = setUp(['audio0', 'audio1']);
+		expect(transcoder.statistics.lagMs).toBe(0);
+		transcoder.write(unit(10));
+		expect(transcoder.statistics.lagMs).toBe(0);
+		transcoder.write(unit(12));
+		expect(transcoder.statistics.lagMs).toBe(40);
+		processes[0]!.outputOf(0, nutStreamHeader(OPUS), encodedOpus(12));
+		processes[0]!.outputOf(1, nutStreamHeader(OPUS), encodedOpus(11));
+		expect(transcoder.statistics.lagMs).toBe(20);
+		processes[0]!.outputOf(1, encodedOpus(12));
+		expect(transcoder.statistics.lagMs).toBe(0);
 	});
 
 	it('closes once, reports why, and ignores what comes later', async () => {

@@ -1,11 +1,14 @@
-/** Transcodes one track with FFmpeg: queues input, restarts a crashed or hanging process, keeps the timeline exact. */
+/**
+ * Transcodes one track into one or more with FFmpeg: queues input, restarts a crashed or hanging process, keeps the
+ * timeline exact.
+ */
 import { type Clock, withDeadline } from '../../core/lifecycle/clock.ts';
 import { retryDelayMs } from '../../core/lifecycle/back-off.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { SpillwayError } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { AccessUnit } from '../../core/media/access-unit.ts';
-import { type TrackConfig, isIdenticalConfig } from '../../core/media/codecs.ts';
+import type { TrackConfig } from '../../core/media/codecs.ts';
 import type {
 	MediaTranscoder,
 	TranscoderCloseReason,
@@ -19,10 +22,12 @@ import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { EncoderState } from '../../core/protocol/api/channel-description.ts';
 import { ticksToMs } from '../../core/units.ts';
 import { CaptureTimes } from './capture-times.ts';
-import { EncodedTrack, type EncodedTrackOptions, encodedTrackConfig } from './encoded-track.ts';
+import { EncodedTrack, type EncodedTrackOptions } from './encoded-track.ts';
 import { type EncoderProcess, Encoding, type EncodingListener } from './encoding.ts';
 import type { FfmpegArguments } from './ffmpeg-arguments.ts';
+import type { EncoderSeat } from './hardware.ts';
 import { InputQueue } from './input-queue.ts';
+import type { NutStream } from '../../core/wire/nut/nut-headers.ts';
 import type { NutFrame } from '../../core/wire/nut/nut-reader.ts';
 import { encoderState, type RestartPolicy } from './restart-policy.ts';
 
@@ -43,11 +48,17 @@ const TRANSITIONS = {
 	closed: {},
 } as const satisfies TransitionTable<TranscoderState, TranscoderStateEvent>;
 
-/** What all processes of one leg have in common. */
-export type TranscodePlan = Omit<EncodedTrackOptions, 'captureTimes'> & {
+/** What all processes of one encoder have in common. */
+export type TranscodePlan = Pick<EncodedTrackOptions, 'run'> & {
 	input: TrackConfig;
+	/** In the order of the command line's. */
+	outputs: readonly Omit<EncodedTrackOptions, 'captureTimes' | 'run'>[];
+	/** Pictures a second of the input; absent for sound. */
+	frameRate?: number;
 	/** The command line of a process that begins with this unit. */
 	argumentsFor(first: AccessUnit): FfmpegArguments;
+	/** Of pictures: learns how the processes fare. */
+	seat?: Pick<EncoderSeat, 'recordOutput' | 'recordFailure'>;
 };
 
 type TranscoderDependencies = {
@@ -58,7 +69,7 @@ type TranscoderDependencies = {
 	createProcess(deps: { clock: Clock; logger: Logger }, ffmpegArguments: FfmpegArguments): EncoderProcess;
 };
 
-/** One leg. Its process starts with the first key frame, whose time decides where the later ones fall. */
+/** One encoder. Its process starts with the first key frame, whose time decides where the later ones fall. */
 export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements MediaTranscoder {
 	readonly #deps: TranscoderDependencies;
 	readonly #plan: TranscodePlan;
@@ -66,31 +77,35 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 	readonly #state: StateMachine<TranscoderState, TranscoderStateEvent>;
 	readonly #queue = new InputQueue();
 	readonly #captureTimes = new CaptureTimes();
-	readonly #track: EncodedTrack;
+	readonly #tracks: readonly EncodedTrack[];
 	readonly #dropReport: RateLimitedReport;
 	/** The one that takes input, and those whose input has ended. */
 	#encoding: Encoding | undefined;
 	readonly #finishing = new Set<Encoding>();
-	#config: TrackConfig | undefined;
 	readonly #restartTimer: Timer;
 	/** Failures in a row, and how the last one went. */
 	#attempt = 0;
 	#lastError: SpillwayError | undefined;
 	#encoderState: EncoderState = 'running';
 	#lastDecodeMs = -Infinity;
+	/** Presentation times. */
+	#firstInputMs: number | undefined;
+	#newestInputMs = -Infinity;
 	#expectedMs: number | undefined;
 	#onQueueEmpty: () => void = () => undefined;
 	#refusedUnitCount = 0;
 	#statistics = { writtenUnitCount: 0, outputUnitCount: 0, outputBytes: 0, restartCount: 0 };
 
 	constructor(deps: TranscoderDependencies, plan: TranscodePlan) {
-		const logger = deps.logger.child({ trackId: plan.trackId, run: plan.run, codec: plan.codec });
+		const trackIds = plan.outputs.map(({ trackId }) => trackId).join();
+		const logger = deps.logger.child({ trackIds, run: plan.run });
 		super(logger);
 		this.#deps = { ...deps, logger };
 		this.#plan = plan;
 		this.#scope = new CloseScope(logger);
 		this.#state = new StateMachine({ table: TRANSITIONS, initial: 'ready', logger });
-		this.#track = new EncodedTrack({ ...plan, captureTimes: this.#captureTimes });
+		const shared = { run: plan.run, captureTimes: this.#captureTimes };
+		this.#tracks = plan.outputs.map((output) => new EncodedTrack({ ...output, ...shared }));
 		this.#restartTimer = new Timer(deps.clock, () => this.#restart());
 		this.#dropReport = new RateLimitedReport(
 			deps.clock,
@@ -116,6 +131,7 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 			...this.#statistics,
 			droppedUnitCount: this.#queue.droppedCount + this.#refusedUnitCount,
 			queuedMs: this.#queue.queuedMs,
+			lagMs: this.#lagMs(),
 			processId: this.#encoding?.processId,
 		};
 	}
@@ -133,6 +149,9 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 			return;
 		}
 		this.#lastDecodeMs = decodeMs;
+		const presentationMs = ticksToMs(unit.presentationTimeTicks, unit.clockRate);
+		this.#firstInputMs ??= presentationMs;
+		this.#newestInputMs = Math.max(this.#newestInputMs, presentationMs);
 		this.#restartAfterHole(unit);
 		this.#captureTimes.add(unit.presentationTimeTicks, unit.clockRate, unit.captureTimeMs);
 		if (!this.#queue.push(unit)) {
@@ -169,12 +188,14 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 		const { clock, logger, hangTimeoutMs, createProcess } = this.#deps;
 		const process = createProcess({ clock, logger }, this.#plan.argumentsFor(first));
 		const listener: EncodingListener = {
-			onStream: (stream) => this.#configure(encodedTrackConfig(stream, this.#plan.codec)),
-			onFrame: (frame) => this.#onFrame(frame),
+			onStream: (stream, index) => this.#configure(stream, this.#tracks[index]!),
+			onFrame: (frame, index) => this.#onFrame(frame, this.#tracks[index]!),
 			onWritable: () => this.#pump(),
-			onEnded: (error) => this.#onEnded(encoding, error),
+			onEnded: (error, isHang) => this.#onEnded(encoding, error, isHang),
 		};
-		const encoding = new Encoding({ process, clock, listener }, { input: this.#plan.input, hangTimeoutMs });
+		const { input, frameRate, outputs } = this.#plan;
+		const options = { input, frameRate, outputCount: outputs.length, hangTimeoutMs };
+		const encoding = new Encoding({ process, clock, listener }, options);
 		return encoding;
 	}
 
@@ -223,19 +244,23 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 		void encoding.finish(FINISH_TIMEOUT_MS).finally(() => this.#finishing.delete(encoding));
 	}
 
-	#configure(config: TrackConfig): void {
-		if (!this.#scope.closed && (this.#config === undefined || !isIdenticalConfig(this.#config, config))) {
-			this.#config = config;
-			this.emit('trackConfigured', config);
+	#configure(stream: NutStream, track: EncodedTrack): void {
+		this.#reportConfig(track.onStream(stream), track);
+	}
+
+	#reportConfig(config: TrackConfig | undefined, { trackId }: EncodedTrack): void {
+		if (!this.#scope.closed && config !== undefined) {
+			this.emit('trackConfigured', config, trackId);
 		}
 	}
 
-	#onFrame(frame: NutFrame): void {
-		if (this.#scope.closed || this.#config === undefined) {
+	#onFrame(frame: NutFrame, track: EncodedTrack): void {
+		if (this.#scope.closed) {
 			return;
 		}
+		const { config, unit } = track.onFrame(frame);
 		this.#recordOutput();
-		const unit = this.#track.toAccessUnit(frame, this.#config);
+		this.#reportConfig(config, track);
 		if (unit !== undefined) {
 			this.#statistics.outputUnitCount++;
 			this.#statistics.outputBytes += unit.bytes.length;
@@ -243,8 +268,14 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 		}
 	}
 
+	#lagMs(): number {
+		const oldestMs = Math.min(...this.#tracks.map(({ newestMs }) => newestMs ?? this.#firstInputMs ?? Infinity));
+		return Math.max(0, this.#newestInputMs - oldestMs);
+	}
+
 	// Output shows that it works, but only a healthy time clears the failures before.
 	#recordOutput(): void {
+		this.#plan.seat?.recordOutput();
 		if (this.#attempt > 0) {
 			if ((this.#encoding?.ageMs ?? 0) >= this.#deps.restartPolicy.healthyAfterMs) {
 				this.#attempt = 0;
@@ -261,11 +292,12 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 		}
 	}
 
-	#onEnded(encoding: Encoding, error: SpillwayError | undefined): void {
+	#onEnded(encoding: Encoding, error: SpillwayError | undefined, isHang: boolean): void {
 		if (encoding !== this.#encoding || this.#scope.closed) {
 			return;
 		}
 		const { restartPolicy } = this.#deps;
+		this.#plan.seat?.recordFailure(encoding.ageMs, isHang, error?.message ?? 'it ended');
 		this.#attempt = encoding.ageMs >= restartPolicy.healthyAfterMs ? 1 : this.#attempt + 1;
 		this.#lastError = error;
 		const delayMs = retryDelayMs(restartPolicy, this.#attempt, 0)!;

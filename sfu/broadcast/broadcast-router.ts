@@ -35,6 +35,8 @@ const MAX_VIEWERS_PER_WORKER = 200;
 const MAX_VIEWER_ROUTERS = 24;
 /** A pipe without viewers is closed after this long; a viewer that reloads finds it open. */
 const IDLE_PIPE_MS = 8000;
+/** Of a pipe's sockets. What is lost in a pipe to another worker nobody can send again. */
+const PIPE_BUFFER_BYTES = 4_000_000;
 
 type PortRange = { min: number; max: number };
 type BroadcastRouterDependencies = { pool: WorkerPool; clock: Clock; logger: Logger };
@@ -188,7 +190,7 @@ export class BroadcastRouter extends TypedEmitter<BroadcastRouterEvents> {
 			for (const producer of producers) {
 				piped.set(producer, await this.#pipe(producer, router));
 			}
-			this.stage.video.primeJoinLayers();
+			this.stage.video.primePipe();
 			logger.info({ viewerRouter: key }, 'pipe set up for its first viewer');
 			return viewerRouter(router, piped);
 		} catch (error) {
@@ -203,7 +205,13 @@ export class BroadcastRouter extends TypedEmitter<BroadcastRouterEvents> {
 			router,
 			// Two routers of one worker may not have the same id, and payload types make that the usual case.
 			keepId: false,
-			listenInfo: { protocol: 'udp', ip: '127.0.0.1', portRange: this.#ports },
+			listenInfo: {
+				protocol: 'udp',
+				ip: '127.0.0.1',
+				portRange: this.#ports,
+				sendBufferSize: PIPE_BUFFER_BYTES,
+				recvBufferSize: PIPE_BUFFER_BYTES,
+			},
 		});
 		return pipeProducer!;
 	}

@@ -15,10 +15,17 @@ export type NegotiatedViewer = {
 	video: NegotiatedViewerMedia | undefined;
 	audio: NegotiatedViewerMedia | undefined;
 	payloadTypes: PayloadTypes;
+	/** The line to the viewer can be estimated: they report when each packet of the picture arrives. */
+	canEstimate: boolean;
 };
 
-/** Feedback that mediasoup accepts from a viewer. No bandwidth estimation: there is one live layer. */
+/** Feedback that mediasoup accepts from a viewer. */
 const VIDEO_FEEDBACK = ['nack', 'nack pli', 'ccm fir'];
+/** Answered to viewers whose line can be estimated. A Consumer has it only once that begins. */
+const ESTIMATION_FEEDBACK = 'transport-cc';
+const ESTIMATION_EXTENSION = 'http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01';
+/** mediasoup writes the extension under no other id, whatever is offered. Our own page offers it so. */
+const ESTIMATION_EXTENSION_ID = 5;
 
 /**
  * Chooses one section of each kind, and its codec; all other sections are refused. Throws SDP_OFFER_UNSUPPORTED when a
@@ -49,13 +56,22 @@ export function negotiateWhep(offer: SdpOffer, defaults: PayloadTypes): Negotiat
 			h264: video?.codec.payloadType ?? defaults.h264,
 			opus: audio?.codec.payloadType ?? defaults.opus,
 		},
+		canEstimate:
+			video?.codec.feedback.includes(ESTIMATION_FEEDBACK) === true &&
+			video.media.headerExtensions.some(
+				({ uri, id }) => uri === ESTIMATION_EXTENSION && id === ESTIMATION_EXTENSION_ID,
+			),
 	};
 }
 
-/** In mediasoup's form. Header extensions count only where the viewer uses mediasoup's own ids for them. */
+/**
+ * In mediasoup's form. Header extensions count only where the viewer uses mediasoup's own ids for them.
+ * `estimatesLine`: mediasoup estimates the line of a transport from the first Consumer with these on.
+ */
 export function viewerCapabilities(
 	viewer: NegotiatedViewer,
 	routerExtensions: readonly RtpHeaderExtension[],
+	estimatesLine = false,
 ): RtpCapabilities {
 	const headerExtensions: RtpHeaderExtension[] = [];
 	for (const section of [viewer.video, viewer.audio]) {
@@ -66,7 +82,10 @@ export function viewerCapabilities(
 					extension.uri === offered.uri &&
 					extension.preferredId === offered.id,
 			);
-			if (known !== undefined && WANTED_EXTENSIONS.has(known.uri)) {
+			const isWanted =
+				WANTED_EXTENSIONS.has(offered.uri) ||
+				(offered.uri === ESTIMATION_EXTENSION && viewer.canEstimate && section === viewer.video);
+			if (known !== undefined && isWanted) {
 				headerExtensions.push(known);
 			}
 		}
@@ -79,7 +98,7 @@ export function viewerCapabilities(
 				clockRate: 90_000,
 				preferredPayloadType: viewer.payloadTypes.h264,
 				parameters: { ...H264_PARAMETERS },
-				rtcpFeedback: VIDEO_FEEDBACK.map((entry) => {
+				rtcpFeedback: [...VIDEO_FEEDBACK, ...(estimatesLine ? [ESTIMATION_FEEDBACK] : [])].map((entry) => {
 					const [type, parameter] = entry.split(' ', 2);
 					return { type: type!, ...(parameter === undefined ? {} : { parameter }) };
 				}),
@@ -115,7 +134,10 @@ export function answerViewerMedia(section: NegotiatedViewerMedia, consumer: Cons
 				...section.codec,
 				feedback:
 					section.media.kind === 'video'
-						? section.codec.feedback.filter((entry) => VIDEO_FEEDBACK.includes(entry))
+						? section.codec.feedback.filter(
+								(entry) =>
+									VIDEO_FEEDBACK.includes(entry) || (entry === ESTIMATION_FEEDBACK && used.has(ESTIMATION_EXTENSION)),
+							)
 						: [],
 				parameters:
 					section.media.kind === 'audio'

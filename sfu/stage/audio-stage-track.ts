@@ -2,7 +2,7 @@
 import { SOUND_LAG_MS } from '../../core/media/sound-lag.ts';
 import { randomSequence, SequenceSplicer } from './layer/splice.ts';
 import type { StagePacket, StageStream } from './layer/stage-stream.ts';
-import type { PublisherPacket } from './video-stage-track.ts';
+import type { PublisherPacket } from './layer/live-layer.ts';
 
 export class AudioStageTrack {
 	readonly #stream: StageStream;

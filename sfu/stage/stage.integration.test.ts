@@ -1,85 +1,20 @@
 /** Tests of the stage with a real worker: what a viewer receives over take-overs, after joining, and through pipes. */
-import { createSocket, type Socket } from 'node:dgram';
-import { once } from 'node:events';
-import type { Consumer, PlainTransport, Router } from 'mediasoup/types';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
-import { silentLogger } from '../../core/logger.ts';
 import { SOUND_LAG_MS } from '../../core/media/sound-lag.ts';
 import type { BroadcastRouter, ViewerRouter } from '../broadcast/broadcast-router.ts';
 import { DEFAULT_PAYLOAD_TYPES, type PayloadTypes } from '../rtp/media-codecs.ts';
 import { PICTURE_TICKS, PictureFeed, pictureNumbers, picturePayloads } from '../testing/numbered-pictures.ts';
 import { SfuBench, waitUntil } from '../testing/sfu-bench.ts';
 import { startsH264KeyFrame } from '../rtp/h264-depacketizer.ts';
-import type { Stage } from './stage.ts';
-import { beginPicture } from '../viewer/viewer-transport.ts';
-import {
-	SentPackets,
-	sequenceSteps,
-	timestampSteps,
-	type SentPacket,
-	type SentReport,
-} from './testing/sent-packets.ts';
+import { PlainViewer } from '../testing/plain-viewer.ts';
+import { sequenceSteps, timestampSteps, type SentPacket, type SentReport } from './testing/sent-packets.ts';
 
 const OTHER_PAYLOAD_TYPES: PayloadTypes = { h264: 125, opus: 109 };
 const GOP_PICTURES = 30;
 
 /** Whole numbers from one to another, both included. */
 const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, index) => from + index);
-
-/** A viewer without ICE and DTLS: a Consumer on a PlainTransport, whose packets arrive at a socket of the test. */
-class PlainViewer implements AsyncDisposable {
-	readonly consumer: Consumer;
-	readonly received: SentPackets;
-	readonly #socket: Socket;
-	readonly #transport: PlainTransport;
-	#leave: (() => void) | undefined;
-
-	private constructor(consumer: Consumer, received: SentPackets, socket: Socket, transport: PlainTransport) {
-		this.consumer = consumer;
-		this.received = received;
-		this.#socket = socket;
-		this.#transport = transport;
-	}
-
-	/** Consumes paused, as viewers do until DTLS is up. */
-	static async open(router: Router, producerId: string): Promise<PlainViewer> {
-		const socket = createSocket('udp4');
-		socket.bind(0, '127.0.0.1');
-		await once(socket, 'listening');
-		socket.setRecvBufferSize(4_000_000);
-		const received = new SentPackets();
-		socket.on('message', received.add);
-		const transport = await router.createPlainTransport({
-			listenInfo: { protocol: 'udp', ip: '127.0.0.1' },
-			rtcpMux: true,
-		});
-		await transport.connect({ ip: '127.0.0.1', port: socket.address().port });
-		const consumer = await transport.consume({
-			producerId,
-			rtpCapabilities: router.rtpCapabilities,
-			paused: true,
-			enableRtx: false,
-		});
-		return new PlainViewer(consumer, received, socket, transport);
-	}
-
-	/** What the Consumer sent, without the worker's own probe packets, which make the transport known. */
-	get packets(): readonly SentPacket[] {
-		return this.received.of(this.consumer.rtpParameters.encodings![0]!.ssrc!);
-	}
-
-	/** Begins as every viewer does; resolves when the Consumer runs. */
-	async join(stage: Stage): Promise<void> {
-		this.#leave = await beginPicture(this.consumer, stage.video, silentLogger);
-	}
-
-	[Symbol.asyncDispose](): Promise<void> {
-		this.#leave?.();
-		this.#transport.close();
-		return new Promise((resolve) => this.#socket.close(() => resolve()));
-	}
-}
 
 let bench: SfuBench;
 let broadcastRouter: BroadcastRouter;
@@ -290,17 +225,23 @@ describe('a newcomer', () => {
 		const viewerRouter = await broadcastRouter.acquireViewerRouter(OTHER_PAYLOAD_TYPES);
 		const { stage } = broadcastRouter;
 		using feed = new PictureFeed(stage, GOP_PICTURES);
-		await feedIntoGop(feed, 10, 3);
-		for (let layer = 0; layer < stage.liveSpatialLayer; layer++) {
-			await using viewer = await PlainViewer.open(
+		await feedIntoGop(feed, 5, 6);
+		for (let layer = stage.liveSpatialLayer + 1; layer < stage.videoProducer.rtpParameters.encodings!.length; layer++) {
+			await waitUntil(() => feed.next % GOP_PICTURES > 3 && feed.next % GOP_PICTURES < 20, 'no key frame is near');
+			const viewer = await PlainViewer.open(
 				viewerRouter.router,
 				viewerRouter.producers.get(stage.videoProducer)!.id,
 			);
-			await sleep(systemClock, 150);
 			const newest = feed.newestKeyFrame;
+			const layers: (number | undefined)[] = [];
+			viewer.consumer.on('layerschange', (change) => layers.push(change?.spatialLayer));
 			await viewer.join(stage);
-			await waitUntil(() => pictureNumbers(viewer.packets).length > 0, 'a picture');
-			expect(pictureNumbers(viewer.packets)[0], `layer ${layer}`).toBe(newest);
+			await waitUntil(() => pictureNumbers(viewer.packets).length > 0 && layers.length > 0, 'a picture');
+			expect([layers[0], pictureNumbers(viewer.packets)[0]]).toEqual([layer, newest]);
+			// The layer stays in use: a newcomer whose Consumer never runs waits there.
+			await viewer[Symbol.asyncDispose]();
+			stage.video.join(() => Promise.resolve());
+			await sleep(systemClock, 300);
 		}
 	});
 
@@ -365,7 +306,7 @@ describe('requests for key frames', () => {
 			}, what);
 		};
 		// A second later on a stopped clock: however many key frames come and are requested again, one request is relayed.
-		bench.clock.frozenAtMs = systemClock.monotonicMs() + 1000;
+		bench.clock.frozenAtMs = Math.round(systemClock.monotonicMs()) + 1000;
 		requestCount = 0;
 		await request(() => false, 'a second of requests');
 		expect(requestCount).toBe(1);
@@ -384,7 +325,7 @@ describe('requests for key frames', () => {
 		await waitUntil(() => feed.next > GOP_PICTURES + 5, 'the second GOP');
 		stage.on('keyFrameRequested', () => requestCount++);
 		await using viewer = await PlainViewer.open(homeRouter, stage.videoProducer.id);
-		await viewer.consumer.setPreferredLayers({ spatialLayer: 0 });
+		await viewer.consumer.setPreferredLayers({ spatialLayer: stage.liveSpatialLayer + 1 });
 		await viewer.consumer.resume();
 		await viewer.consumer.requestKeyFrame();
 		const seen = feed.next;

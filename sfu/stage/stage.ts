@@ -11,13 +11,11 @@ import type { Logger } from '../../core/logger.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import { OPUS_CLOCK_RATE, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 import { H264_PARAMETERS, OPUS_PARAMETERS, type PayloadTypes } from '../rtp/media-codecs.ts';
-import { ABS_CAPTURE_TIME_EXTENSION_ID } from '../../core/wire/rtp/rtp-packet.ts';
-import { JoinLayer } from './join/join-layer.ts';
+import { ABS_CAPTURE_TIME_EXTENSION_ID, DEPENDENCY_DESCRIPTOR_EXTENSION_ID } from '../../core/wire/rtp/rtp-packet.ts';
 import { StageLink } from './stage-link.ts';
 import { StageStream } from './layer/stage-stream.ts';
 import { AudioStageTrack } from './audio-stage-track.ts';
-import { randomSequence } from './layer/splice.ts';
-import { VideoStageTrack } from './video-stage-track.ts';
+import { VIDEO_LAYER_COUNT, VideoStageTrack } from './video-stage-track.ts';
 
 /** @internal for tests */
 export type StageEvents = {
@@ -28,11 +26,16 @@ export type StageEvents = {
 };
 export type StageEndReason = 'broadcast-ended' | 'worker-died' | 'server-shutdown';
 
-/** More layers serve more cohorts of newcomers within one GOP; each costs a copy of the live packets while in use. */
-const JOIN_LAYER_COUNT = 3;
 /** Key-frame requests relayed to the publisher: with more of them a crowd of newcomers ruins the picture for all. */
 const KEY_FRAME_REQUEST_INTERVAL_MS = 1000;
-const ABS_CAPTURE_TIME_URI = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
+const ABS_CAPTURE_TIME = {
+	uri: 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time',
+	id: ABS_CAPTURE_TIME_EXTENSION_ID,
+} as const;
+const DEPENDENCY_DESCRIPTOR = {
+	uri: 'https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension',
+	id: DEPENDENCY_DESCRIPTOR_EXTENSION_ID,
+} as const;
 
 type StageDependencies = {
 	link: StageLink;
@@ -62,7 +65,7 @@ export class Stage extends TypedEmitter<StageEvents> {
 		const { payloadTypes, ports, cname } = options;
 		const link = await StageLink.create(deps, ports);
 		try {
-			const ssrcs = [...crypto.getRandomValues(new Uint32Array(JOIN_LAYER_COUNT + 2))];
+			const ssrcs = [...crypto.getRandomValues(new Uint32Array(1 + VIDEO_LAYER_COUNT))];
 			const [audioSsrc, ...videoSsrcs] = ssrcs as [number, ...number[]];
 			const videoProducer = await link.transport.produce({
 				kind: 'video',
@@ -98,13 +101,7 @@ export class Stage extends TypedEmitter<StageEvents> {
 		const streamDeps = { clock, send: (packet: Buffer): void => link.send(packet) };
 		const videoStream = (ssrc: number): StageStream =>
 			new StageStream(streamDeps, { ssrc, payloadType: payloadTypes.h264, clockRate: VIDEO_CLOCK_RATE, cname });
-		const joinLayers = videoSsrcs
-			.slice(0, -1)
-			.map(
-				(ssrc, spatialLayer) =>
-					new JoinLayer({ clock, stream: videoStream(ssrc) }, { spatialLayer, firstSequence: randomSequence() }),
-			);
-		this.video = new VideoStageTrack({ live: videoStream(videoSsrcs.at(-1)!), joinLayers, clock });
+		this.video = new VideoStageTrack({ clock, logger: deps.logger, streams: videoSsrcs.map(videoStream) });
 		const audio = { ssrc: audioSsrc, payloadType: payloadTypes.opus, clockRate: OPUS_CLOCK_RATE, cname };
 		this.audio = new AudioStageTrack(new StageStream(streamDeps, audio));
 		const stopListening = link.on('keyFrameRequested', (ssrc) => this.#onKeyFrameRequested(ssrc));
@@ -170,7 +167,9 @@ function audioCodec(payloadType: number): RtpCodecParameters {
 function rtpParameters(codec: RtpCodecParameters, ssrcs: readonly number[], cname: string): RtpParameters {
 	return {
 		codecs: [codec],
-		headerExtensions: [{ uri: ABS_CAPTURE_TIME_URI, id: ABS_CAPTURE_TIME_EXTENSION_ID }],
+		headerExtensions: codec.mimeType.startsWith('video')
+			? [ABS_CAPTURE_TIME, DEPENDENCY_DESCRIPTOR]
+			: [ABS_CAPTURE_TIME],
 		// With dtx mediasoup does not treat silence as the end. A join layer is silent most of the time, and the live layer
 		// is while a publisher is away.
 		encodings: ssrcs.map((ssrc) => ({ ssrc, dtx: true })),

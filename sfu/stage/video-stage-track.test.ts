@@ -1,15 +1,18 @@
 /** Tests of the stage's tracks: splicing of publishers at key frames, the newest GOP, and where newcomers begin. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { silentLogger } from '../../core/logger.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import type { Newcomer } from './join/cohort.ts';
-import { JoinLayer } from './join/join-layer.ts';
 import { startsH264KeyFrame } from '../rtp/h264-depacketizer.ts';
 import { AudioStageTrack } from './audio-stage-track.ts';
-import { VideoStageTrack, type PublisherPacket } from './video-stage-track.ts';
+import type { OwnPicture, PublisherPacket } from './layer/live-layer.ts';
+import { VideoStageTrack } from './video-stage-track.ts';
 import { createStream, SentPackets, sequenceSteps, timestampSteps } from './testing/sent-packets.ts';
 
 const LIVE_SSRC = 900;
+/** Of the join layers, whose spatial layers they are. */
+const JOIN_SSRCS = [1, 2, 3];
 const ACCESS_UNIT_DELIMITER = 0x09;
 const FRAME_MS = 100 / 3;
 const SPS = Uint8Array.of(0x67, 1);
@@ -28,14 +31,8 @@ type SetUp = {
 function setUp(): SetUp {
 	const clock = new FakeClock();
 	const sent = new SentPackets();
-	const joinLayers = [0, 1, 2].map(
-		(index) =>
-			new JoinLayer(
-				{ clock, stream: createStream(index, clock, sent) },
-				{ spatialLayer: index, firstSequence: 1000 * index },
-			),
-	);
-	const track = new VideoStageTrack({ live: createStream(LIVE_SSRC, clock, sent), joinLayers, clock });
+	const streams = [LIVE_SSRC, ...JOIN_SSRCS].map((ssrc) => createStream(ssrc, clock, sent));
+	const track = new VideoStageTrack({ clock, logger: silentLogger, streams }, 1);
 	const pictures = (ssrc: number): SentPackets['packets'] =>
 		sent.of(ssrc).filter(({ payload }) => payload[0] !== ACCESS_UNIT_DELIMITER);
 	return { clock, sent, live: () => sent.of(LIVE_SSRC), pictures, track };
@@ -67,7 +64,7 @@ function publisherPackets(
 	return packets;
 }
 
-function ownPicture(number: number, isKeyFrame: boolean): Parameters<VideoStageTrack['writePicture']>[0] {
+function ownPicture(number: number, isKeyFrame: boolean): OwnPicture {
 	return {
 		payloads: isKeyFrame ? [SPS, IDR] : [SLICE],
 		isKeyFrame,
@@ -194,8 +191,8 @@ describe('VideoStageTrack', () => {
 	it('makes every layer known to mediasoup with a packet and a report, and continues behind it', () => {
 		const { sent, live, track } = setUp();
 		track.prime();
-		expect([0, 1, 2, LIVE_SSRC].map((ssrc) => sent.of(ssrc).length)).toEqual([1, 1, 1, 1]);
-		expect(new Set(sent.reports.map(({ ssrc }) => ssrc))).toEqual(new Set([0, 1, 2, LIVE_SSRC]));
+		expect([...JOIN_SSRCS, LIVE_SSRC].map((ssrc) => sent.of(ssrc).length)).toEqual([1, 1, 1, 1]);
+		expect(new Set(sent.reports.map(({ ssrc }) => ssrc))).toEqual(new Set([...JOIN_SSRCS, LIVE_SSRC]));
 		expect(sent.packets.some(({ payload }) => startsH264KeyFrame(payload))).toBe(false);
 		track.writePicture(ownPicture(300, true));
 		expect(sequenceSteps(live())).toEqual([1, 1]);
@@ -209,7 +206,10 @@ describe('VideoStageTrack.join', () => {
 	/** Joins with a Consumer that runs at once, or not yet. */
 	function join(track: VideoStageTrack, isReady = true): Joined {
 		let isMovedOn = false;
-		const newcomer = track.join(() => (isMovedOn = true));
+		const newcomer = track.join(() => {
+			isMovedOn = true;
+			return Promise.resolve();
+		});
 		if (isReady) {
 			newcomer.ready();
 		}
@@ -219,18 +219,18 @@ describe('VideoStageTrack.join', () => {
 	it('begins on the live layer while there is no GOP', () => {
 		const { clock, track } = setUp();
 		expect(join(track).spatialLayer).toBe(track.liveSpatialLayer);
-		expect(track.liveSpatialLayer).toBe(3);
+		expect(track.liveSpatialLayer).toBe(0);
 		expect(clock.pendingCount).toBe(0);
 	});
 
 	it('bursts the whole GOP onto an idle layer, moves the newcomer on, and follows until they have moved', async () => {
 		const { clock, pictures, track } = await setUpFed(10);
 		const newcomer = join(track);
-		expect(newcomer.spatialLayer).toBe(0);
+		expect(newcomer.spatialLayer).toBe(1);
 		await clock.advance(7);
-		expect(pictures(0)).toEqual([]);
+		expect(pictures(1)).toEqual([]);
 		await clock.advance(2);
-		const burst = pictures(0);
+		const burst = pictures(1);
 		expect(burst).toHaveLength(11);
 		expect(startsH264KeyFrame(burst[0]!.payload)).toBe(true);
 		expect(timestampSteps(burst).filter((step) => step !== 0)).toEqual(new Array(9).fill(90));
@@ -238,31 +238,31 @@ describe('VideoStageTrack.join', () => {
 		expect(burst.at(-1)!.timestampTicks).toBe(pictures(LIVE_SSRC).at(-1)!.timestampTicks);
 		track.writePicture(ownPicture(10, false));
 		track.writePicture(ownPicture(30, true));
-		expect(pictures(0)).toHaveLength(14);
+		expect(pictures(1)).toHaveLength(14);
 		newcomer.finished();
 		track.writePicture(ownPicture(31, false));
-		expect(pictures(0)).toHaveLength(14);
+		expect(pictures(1)).toHaveLength(14);
 	});
 
-	it('serves a key-frame interval with three cohorts, each gathering longer, and then the live layer', async () => {
+	it('serves as many cohorts as there are layers, each gathering longer, and then the live layer', async () => {
 		const { clock, pictures, track } = await setUpFed(5);
 		const first = [join(track), join(track)];
 		await clock.advance(14);
 		const second = join(track);
-		await clock.advance(100);
+		await clock.advance(20);
 		const secondToo = join(track);
-		const burstCount = (): number[] => [0, 1, 2].map((ssrc) => pictures(ssrc).length);
+		const burstCount = (): number[] => JOIN_SSRCS.map((ssrc) => pictures(ssrc).length);
 		expect(burstCount()).toEqual([6, 0, 0]);
-		await clock.advance(30);
+		await clock.advance(8);
 		expect(burstCount()).toEqual([6, 6, 0]);
 		const third = join(track);
-		await clock.advance(349);
+		await clock.advance(47);
 		expect(burstCount()).toEqual([6, 6, 0]);
 		await clock.advance(1);
 		expect(burstCount()).toEqual([6, 6, 6]);
 		const late = join(track);
 		expect([...first, second, secondToo, third, late].map(({ spatialLayer }) => spatialLayer)).toEqual([
-			0, 0, 1, 1, 2, 3,
+			1, 1, 2, 2, 3, 0,
 		]);
 		await clock.advance(500);
 		expect([...first, second, secondToo, third].every((newcomer) => newcomer.isMovedOn())).toBe(true);
@@ -272,14 +272,14 @@ describe('VideoStageTrack.join', () => {
 		const { clock, pictures, track } = await setUpFed(5);
 		const [quick, slow] = [join(track), join(track, false)];
 		await clock.advance(100);
-		expect(pictures(0)).toEqual([]);
+		expect(pictures(1)).toEqual([]);
 		// A newcomer now makes them wait longer, and so begins the next cohort.
 		const next = join(track, false);
-		expect(next.spatialLayer).toBe(1);
+		expect(next.spatialLayer).toBe(2);
 		await clock.advance(157);
-		expect(pictures(0)).toEqual([]);
+		expect(pictures(1)).toEqual([]);
 		await clock.advance(1);
-		expect(pictures(0)).toHaveLength(6);
+		expect(pictures(1)).toHaveLength(6);
 		expect([quick, slow, next].map((newcomer) => newcomer.isMovedOn())).toEqual([false, false, false]);
 		slow.ready();
 		expect(slow.isMovedOn()).toBe(true);
@@ -290,13 +290,13 @@ describe('VideoStageTrack.join', () => {
 		const [first, leaving] = [join(track), join(track, false)];
 		await clock.advance(9);
 		leaving.finished();
-		expect(pictures(0)).toHaveLength(6);
+		expect(pictures(1)).toHaveLength(6);
 		first.finished();
 		const alone = join(track, false);
 		alone.finished();
 		await clock.advance(300);
-		expect(join(track).spatialLayer).toBe(0);
-		expect(pictures(0)).toHaveLength(6);
+		expect(join(track).spatialLayer).toBe(1);
+		expect(pictures(1)).toHaveLength(6);
 	});
 
 	it('moves on a newcomer that is not on the live layer half a second after the burst', async () => {
@@ -315,29 +315,40 @@ describe('VideoStageTrack.join', () => {
 		const first = join(track);
 		await clock.advance(20);
 		first.finished();
-		expect(join(track).spatialLayer).toBe(0);
+		expect(join(track).spatialLayer).toBe(1);
 		await clock.advance(20);
-		expect(pictures(0)).toHaveLength(12);
+		expect(pictures(1)).toHaveLength(12);
 	});
 
-	it('keeps idle layers awake from the first picture on, with the times of the newest', async () => {
+	it('keeps idle layers alive from the first picture on, with the times of the newest, hidden from viewers', async () => {
 		const { clock, sent, pictures, track } = setUp();
 		track.prime();
 		await clock.advance(3000);
-		const countOf = (): number[] => [0, 1, 2].map((ssrc) => sent.of(ssrc).length);
+		const countOf = (): number[] => JOIN_SSRCS.map((ssrc) => sent.of(ssrc).length);
 		expect(countOf()).toEqual([1, 1, 1]);
-		await feed(track, clock, 90, 31);
-		expect(countOf()).toEqual([4, 4, 4]);
+		await feed(track, clock, 90, 61);
+		expect(countOf()).toEqual([3, 3, 3]);
 		const awake = sent.of(1).at(-1)!;
 		const newest = sent.of(LIVE_SSRC).at(-1)!;
+		expect(awake.descriptor).toBe('hidden');
 		expect(newest.timestampTicks - awake.timestampTicks).toBeLessThanOrEqual(3000);
 		expect(newest.captureTimeMs! - awake.captureTimeMs!).toBeLessThanOrEqual(FRAME_MS + 1);
 		join(track);
 		await clock.advance(2000);
-		expect(countOf()[0]! - pictures(0).length).toBe(4);
-		expect(countOf().slice(1)).toEqual([8, 8]);
+		expect(countOf()[0]! - pictures(1).length).toBe(3);
+		expect(countOf().slice(1)).toEqual([4, 4]);
 		await track.close();
 		expect(clock.pendingCount).toBe(0);
+	});
+
+	it('keeps the live layer alive while the publisher is away, with the newest number', async () => {
+		const { clock, live } = await setUpFed(5);
+		const newest = live().at(-1)!;
+		const count = live().length;
+		await clock.advance(9000);
+		const { sequenceNumber, timestampTicks } = newest;
+		const hidden = { descriptor: 'hidden', sequenceNumber, timestampTicks };
+		expect(live().slice(count)).toMatchObject([hidden, hidden, hidden, hidden]);
 	});
 
 	it('counts a newcomer once, however often it finishes', async () => {
@@ -348,10 +359,10 @@ describe('VideoStageTrack.join', () => {
 		leaving.finished();
 		track.writePicture(ownPicture(30, true));
 		track.writePicture(ownPicture(31, false));
-		expect(pictures(0)).toHaveLength(6 + 3);
+		expect(pictures(1)).toHaveLength(6 + 3);
 		staying.finished();
 		track.writePicture(ownPicture(60, true));
-		expect(pictures(0)).toHaveLength(6 + 3);
+		expect(pictures(1)).toHaveLength(6 + 3);
 	});
 
 	it('waits on the live layer when the next key frame is near', async () => {
@@ -363,7 +374,7 @@ describe('VideoStageTrack.join', () => {
 	it('bursts when the key frame that was near does not come', async () => {
 		const { clock, track } = await setUpFed(59);
 		await clock.advance(200);
-		expect(join(track).spatialLayer).toBe(0);
+		expect(join(track).spatialLayer).toBe(1);
 	});
 
 	it('does not rely on the GOP length of a publisher that is gone', async () => {
@@ -371,7 +382,7 @@ describe('VideoStageTrack.join', () => {
 		track.beginRun();
 		track.writePicture(ownPicture(31, true));
 		await clock.advance(930);
-		expect(join(track).spatialLayer).toBe(0);
+		expect(join(track).spatialLayer).toBe(1);
 	});
 
 	it('has the whole key frame in its burst when packets of it overtook the first', async () => {
@@ -381,7 +392,7 @@ describe('VideoStageTrack.join', () => {
 		forward(track, [idr!, sps!]);
 		join(track);
 		await clock.advance(9);
-		expect(pictures(0).map(({ payload }) => payload[0])).toEqual([0x67, 0x65]);
+		expect(pictures(1).map(({ payload }) => payload[0])).toEqual([0x67, 0x65]);
 	});
 
 	it('keeps the GOP when a packet of the key frame before is sent again', async () => {
@@ -390,7 +401,7 @@ describe('VideoStageTrack.join', () => {
 		forward(track, [...packets, packets[0]!]);
 		join(track);
 		await clock.advance(9);
-		expect(pictures(0)).toHaveLength(4);
+		expect(pictures(1)).toHaveLength(4);
 		expect(track.statistics.keyFrameCount).toBe(2);
 	});
 
@@ -400,7 +411,7 @@ describe('VideoStageTrack.join', () => {
 		await track.close();
 		expect(clock.pendingCount).toBe(0);
 		await clock.advance(1000);
-		expect(pictures(0)).toEqual([]);
+		expect(pictures(1)).toEqual([]);
 		expect(newcomer.isMovedOn()).toBe(false);
 	});
 });

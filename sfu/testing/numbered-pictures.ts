@@ -40,6 +40,7 @@ export class PictureFeed implements Disposable {
 	readonly #stage: Stage;
 	readonly #gopPictures: number;
 	readonly #startMs = systemClock.monotonicMs();
+	readonly #startEpochMs = systemClock.nowMs();
 	readonly #stopTimer: () => void;
 
 	/** `gopPictures`: distance of key frames, which are the multiples of it. */
@@ -62,16 +63,18 @@ export class PictureFeed implements Disposable {
 		while (this.#startMs + this.next * PICTURE_MS <= systemClock.monotonicMs()) {
 			const number = this.next++;
 			const isKeyFrame = number % this.#gopPictures === 0;
+			// Exactly as the timestamps: mediasoup aligns layers by it.
+			const captureTimeMs = this.#startEpochMs + number * PICTURE_MS;
 			this.#stage.video.writePicture({
 				payloads: picturePayloads(number, isKeyFrame),
 				isKeyFrame,
 				timelineTicks: 900_000 + number * PICTURE_TICKS,
-				captureTimeMs: systemClock.nowMs(),
+				captureTimeMs,
 			});
 			this.#stage.audio.writeFrame({
 				bytes: withNumber(0xfc, number, 5),
 				timelineTicks: 480_000 + number * 1600,
-				captureTimeMs: systemClock.nowMs(),
+				captureTimeMs,
 			});
 		}
 	}

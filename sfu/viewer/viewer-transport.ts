@@ -5,6 +5,8 @@ import type { Clock } from '../../core/lifecycle/clock.ts';
 import { errorMessage } from '../../core/errors/errors.ts';
 import type { ViewerId } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
+import type { ShownRung } from '../../core/protocol/ladder-choice.ts';
+import type { PictureWish, ViewerPicture } from '../../core/protocol/signaling/signaling-messages.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { BroadcastRouter, ViewerRouter } from '../broadcast/broadcast-router.ts';
 import { DEFAULT_PAYLOAD_TYPES } from '../rtp/media-codecs.ts';
@@ -19,6 +21,8 @@ import { writeSdpAnswer } from '../sdp/sdp-answer.ts';
 import type { SdpOffer } from '../sdp/sdp-offer.ts';
 import { openWebRtcTransport, watchWebRtcTransport } from '../workers/webrtc-transport.ts';
 import type { VideoStageTrack } from '../stage/video-stage-track.ts';
+import { ViewerBandwidth } from './bandwidth.ts';
+import { LayerSelector, type SelectorAction } from './layer-selector.ts';
 
 type ViewerEndReason =
 	| 'deleted'
@@ -36,21 +40,30 @@ type ViewerEndReason =
 type ViewerTransportEvents = {
 	/** DTLS is up and media flows. */
 	connected: [];
+	/** The layers, the one that is shown, or why it is not the best, may have changed. */
+	pictureChanged: [];
+	/** The line does not carry the lowest layer. Whoever moves the viewer elsewhere stops the picture at once. */
+	lineTooPoor: [];
 	/** Once. */
 	closed: [reason: ViewerEndReason];
 };
 
+/** mediasoup's first estimate, once it estimates: the two lowest rungs. */
+const FIRST_ESTIMATE = { initialAvailableOutgoingBitrate: 900_000 };
 /** A viewer that has not connected by then never does; browsers give up after about as long. */
 const CONNECT_TIMEOUT_MS = 15_000;
 
 type ViewerMedia = { video: Consumer | undefined; audio: Consumer | undefined };
 type ViewerDependencies = { broadcastRouter: BroadcastRouter; clock: Clock; logger: Logger };
-type OpenTransport = ViewerMedia & { viewerRouter: ViewerRouter; transport: WebRtcTransport };
+type OpenTransport = ViewerMedia & { viewer: NegotiatedViewer; viewerRouter: ViewerRouter; transport: WebRtcTransport };
 
 export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 	readonly id: ViewerId;
 	readonly answer: string;
-	readonly #deps: ViewerDependencies & ViewerMedia;
+	readonly #deps: ViewerDependencies & OpenTransport;
+	readonly #selector: LayerSelector;
+	readonly #bandwidth: ViewerBandwidth | undefined;
+	#picture = '';
 	readonly #scope: CloseScope<ViewerEndReason>;
 	#isConnected = false;
 	#isPictureStopped = false;
@@ -66,7 +79,7 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 		let transport: WebRtcTransport | undefined;
 		try {
 			const { router, pooledWorker } = viewerRouter;
-			transport = await openWebRtcTransport(router, pooledWorker.webRtcServer, viewer.transport);
+			transport = await openWebRtcTransport(router, pooledWorker.webRtcServer, viewer.transport, FIRST_ESTIMATE);
 			const consumers = await createConsumers(transport, viewer, viewerRouter, broadcastRouter);
 			const media = (['video', 'audio'] as const).flatMap((kind) => {
 				const [section, consumer] = [viewer[kind], consumers[kind]];
@@ -75,7 +88,7 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 					: [answerViewerMedia(section, consumer, broadcastRouter.broadcastId)];
 			});
 			const answer = writeSdpAnswer(transport, { offer, transport: viewer.transport, media }, preferredAddress);
-			return new ViewerTransport({ ...deps, ...consumers, viewerRouter, transport }, { id, answer });
+			return new ViewerTransport({ ...deps, ...consumers, viewer, viewerRouter, transport }, { id, answer });
 		} catch (error) {
 			transport?.close();
 			broadcastRouter.releaseViewerRouter(viewerRouter);
@@ -89,6 +102,9 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 		this.id = id;
 		this.answer = answer;
 		const { broadcastRouter, viewerRouter, transport, clock, logger } = deps;
+		const { layers } = broadcastRouter.stage.video;
+		this.#selector = new LayerSelector(layers.onAir, deps.viewer);
+		this.#bandwidth = this.#watchLine();
 		this.#scope = new CloseScope(logger);
 		this.#scope.onClose((reason) => {
 			transport.close();
@@ -97,6 +113,8 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 		});
 		const cancelTimeout = this.#scope.after(clock, CONNECT_TIMEOUT_MS, () => void this.close('connect-timed-out'));
 		this.#scope.onClose(broadcastRouter.on('closed', (reason) => void this.close(reason)));
+		this.#scope.onClose(() => void this.#bandwidth?.close());
+		this.#scope.onClose(layers.on('changed', () => this.#steer((nowMs) => this.#selector.layersChanged(nowMs, layers.onAir))));
 		watchWebRtcTransport(transport, 'deleted', {
 			connected: () => {
 				cancelTimeout();
@@ -121,11 +139,35 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 		return reports.flatMap((report) => report ?? []);
 	}
 
+	/** Undefined for a viewer of the sound alone. */
+	get picture(): ViewerPicture | undefined {
+		const { shownLayer, limitedBy } = this.#selector;
+		if (this.#deps.video === undefined) {
+			return undefined;
+		}
+		const { onAir } = this.#deps.broadcastRouter.stage.video.layers;
+		const rungs = onAir.map(({ name: rung, heightPixels, frameRate }) => ({ rung, heightPixels, frameRate }));
+		return { rungs, shown: shownLayer?.name ?? null, limitedBy };
+	}
+
+	/** The viewer's own choice, and the size of the picture on their screen. */
+	wish({ rung, heightPixels }: PictureWish): void {
+		this.#steer((nowMs) => [
+			...this.#selector.choose(nowMs, rung),
+			...this.#selector.showOnScreen(nowMs, heightPixels),
+		]);
+	}
+
+	/** The best picture that the server has room for; undefined: any. */
+	limitBySeats(name: ShownRung | undefined): void {
+		this.#steer((nowMs) => this.#selector.limitBySeats(nowMs, name));
+	}
+
 	/** Ends pictures and their resends for good, on a line that does not carry them; the sound continues. */
 	stopPicture(): void {
-		if (!this.#isPictureStopped && this.#deps.video !== undefined && !this.#scope.closed) {
+		if (!this.#isPictureStopped && !this.#scope.closed) {
 			this.#isPictureStopped = true;
-			this.#pausePicture(this.#deps.video);
+			this.#bandwidth?.stop();
 		}
 	}
 
@@ -152,50 +194,128 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 	}
 
 	async #beginPicture(video: Consumer): Promise<void> {
-		this.#scope.onClose(await beginPicture(video, this.#deps.broadcastRouter.stage.video, this.#deps.logger));
+		const { broadcastRouter, clock, logger } = this.#deps;
+		const selector = this.#selector;
+		const { firstLayer } = selector;
+		selector.begin(clock.monotonicMs(), firstLayer);
+		video.on('layerschange', (layers) => {
+			selector.shown(layers?.spatialLayer);
+			this.#reportPicture();
+		});
+		const layer = { first: firstLayer, wanted: () => selector.wantedLayer };
+		this.#scope.onClose(await beginPicture(video, broadcastRouter.stage.video, logger, layer));
+		this.#bandwidth?.start();
 		// Stopped while it began, which resumed it.
 		if (this.#isPictureStopped) {
-			this.#pausePicture(video);
+			await video.pause();
 		}
 	}
 
-	#pausePicture(video: Consumer): void {
-		video
-			.pause()
-			.catch((error: unknown) => this.#deps.logger.debug({ reason: errorMessage(error) }, 'a viewer left meanwhile'));
+	#watchLine(): ViewerBandwidth | undefined {
+		const { video, transport, clock, logger } = this.#deps;
+		return video === undefined
+			? undefined
+			: new ViewerBandwidth({
+					video,
+					transport,
+					clock,
+					logger,
+					selector: this.#selector,
+					startEstimator: () => this.#startEstimator(video),
+					onChanged: () => this.#reportPicture(),
+					onLineTooPoor: () => {
+						this.emit('lineTooPoor');
+						return this.#isPictureStopped;
+					},
+				});
+	}
+
+	/** mediasoup begins with a Consumer that has the feedback for it, and does not end with it. */
+	async #startEstimator(video: Consumer): Promise<void> {
+		const { transport, viewer, viewerRouter } = this.#deps;
+		const extensions = viewerRouter.router.rtpCapabilities.headerExtensions ?? [];
+		const dummy = await transport.consume({
+			producerId: video.producerId,
+			rtpCapabilities: viewerCapabilities(viewer, extensions, true),
+			paused: true,
+			enableRtx: true,
+		});
+		dummy.close();
+	}
+
+	#steer(decide: (nowMs: number) => SelectorAction[]): void {
+		if (!this.#scope.closed && !this.#isPictureStopped) {
+			this.#bandwidth?.apply(decide(this.#deps.clock.monotonicMs()));
+			this.#reportPicture();
+		}
+	}
+
+	#reportPicture(): void {
+		const picture = JSON.stringify(this.picture);
+		if (picture !== this.#picture && !this.#scope.closed) {
+			this.#picture = picture;
+			this.emit('pictureChanged');
+		}
 	}
 }
 
+/** Where a newcomer begins, and where they go from there. */
+type LayerChoice = {
+	/** Spatial layer whose newest GOP they get. */
+	first: number;
+	/** Spatial layer to stay on; it may change. */
+	wanted: () => number;
+};
+
 /**
- * Starts a paused Consumer of the stage's picture where a newcomer gets one at once, and moves it to the live layer
- * later. Returns the function to call when the viewer leaves.
+ * Starts a paused Consumer of the stage's picture where a newcomer gets one at once, and moves it to a live layer later.
+ * Returns the function to call when the viewer leaves.
  * @internal for tests
  */
-export async function beginPicture(video: Consumer, stageVideo: VideoStageTrack, logger: Logger): Promise<() => void> {
-	const { liveSpatialLayer } = stageVideo;
-	let isMovingOn = false;
-	const moveOn = (): void => {
-		if (!isMovingOn) {
-			isMovingOn = true;
-			video
-				.setPreferredLayers({ spatialLayer: liveSpatialLayer })
-				.catch((error: unknown) => logger.debug({ reason: errorMessage(error) }, 'a viewer left while joining'));
+export async function beginPicture(
+	video: Consumer,
+	stageVideo: VideoStageTrack,
+	logger: Logger,
+	{ first, wanted }: LayerChoice = {
+		first: stageVideo.liveSpatialLayer,
+		wanted: () => stageVideo.liveSpatialLayer,
+	},
+): Promise<() => void> {
+	const { source } = stageVideo.layers;
+	const burstLayer = stageVideo.layers.find(first) ?? source;
+	const isLive = (spatialLayer: number): boolean => spatialLayer <= source.spatialLayer;
+	let isOnLive = false;
+	const prefer = async (spatialLayer: number): Promise<void> => {
+		try {
+			await video.setPreferredLayers({ spatialLayer });
+		} catch (error) {
+			logger.debug({ reason: errorMessage(error) }, 'a viewer left while joining');
 		}
 	};
-	const { spatialLayer, ready, finished } = stageVideo.join(moveOn);
-	// mediasoup changes layers at a key frame. It changes to the join layer at the burst's, and from there to the live
-	// layer at the next one. Where a new pipe does not know the live layer yet, it takes a later one. The join layer is
-	// needed until then.
+	// A viewer whose line has shown trouble meanwhile is on a live layer already, where they stay.
+	const { spatialLayer, ready, onLayer, finished } = stageVideo.join(async (layer) => {
+		if (!isOnLive) {
+			await prefer(isLive(layer) ? wanted() : layer);
+		}
+	}, burstLayer);
+	// mediasoup changes layers at a key frame, or at a switch point. It changes to the join layer at the burst's key frame.
+	// Where a new pipe does not know the next layer yet, it takes a later one. The join layer is needed until then.
 	video.on('layerschange', (layers) => {
-		if (layers?.spatialLayer === liveSpatialLayer) {
-			finished();
-		} else if (layers?.spatialLayer === spatialLayer) {
-			moveOn();
+		const shown = layers?.spatialLayer;
+		if (shown === undefined || !isLive(shown)) {
+			onLayer(shown);
+			return;
+		}
+		const isFirst = !isOnLive;
+		isOnLive = true;
+		onLayer(burstLayer.spatialLayer);
+		// They began on a live layer, because its next key frame was near.
+		if (isFirst && shown !== wanted()) {
+			void prefer(wanted());
 		}
 	});
 	try {
-		await video.setPreferredLayers({ spatialLayer });
-		await video.resume();
+		await Promise.all([video.setPreferredLayers({ spatialLayer }), video.resume()]);
 		ready();
 	} catch (error) {
 		finished();

@@ -10,6 +10,7 @@ export async function openWebRtcTransport(
 	router: Router,
 	webRtcServer: WebRtcServer,
 	remote: NegotiatedTransport,
+	estimate: { initialAvailableOutgoingBitrate?: number } = {},
 ): Promise<WebRtcTransport> {
 	const transport = await router.createWebRtcTransport({
 		webRtcServer,
@@ -17,6 +18,7 @@ export async function openWebRtcTransport(
 		enableTcp: true,
 		preferUdp: true,
 		iceConsentTimeout: ICE_CONSENT_TIMEOUT_SECONDS,
+		...estimate,
 	});
 	try {
 		await transport.connect({ dtlsParameters: remoteDtlsParameters(remote) });

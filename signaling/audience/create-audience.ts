@@ -93,7 +93,15 @@ export function createAudience(deps: AudienceDependencies): Audience {
 			if (channelName !== undefined && !transport.closed) {
 				const onClosed = (listener: (reason: string) => void): void =>
 					void transport.on('closed', listener, { once: true });
-				rooms.addTransport({ channelName, viewerId, onClosed, stopPicture: () => transport.stopPicture() });
+				rooms.addTransport({
+					channelName,
+					viewerId,
+					onClosed,
+					stopPicture: () => transport.stopPicture(),
+					wish: (wish) => transport.wish(wish),
+					onPicture: (listener) => void transport.on('pictureChanged', () => listener(transport.picture!)),
+					onLineTooPoor: (listener) => void transport.on('lineTooPoor', listener),
+				});
 			}
 		},
 		channelChanged: (channelName) => rooms.channelChanged(channelName),

@@ -75,7 +75,12 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 		expect(seen).toMatchObject({ id, title: 'First', ownerName: 'owner', state: 'live', viewerCount: 3 });
 		expect(seen).toMatchObject({ policy: { mode: 'automatic', interactiveSeats: null } });
 		expect(seen).not.toHaveProperty('graceWindowSeconds');
-		expect((await owner.send('GET', `/api/v1/channels/${id}`)).json()).toEqual({ ...seen, graceWindowSeconds: 60 });
+		expect((await owner.send('GET', `/api/v1/channels/${id}`)).json()).toEqual({
+			...seen,
+			graceWindowSeconds: 60,
+			ladderChoice: null,
+			serverLadderChoice: 'automatic',
+		});
 	});
 
 	describe('stream keys', () => {
@@ -176,6 +181,12 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 			{ policy: { mode: 'automatic', interactiveSeats: null, extra: 1 } },
 			{ graceWindowSeconds: 1801 },
 			{ graceWindowSeconds: '5' },
+			{ ladderChoice: 'on' },
+			{ ladderChoice: [] },
+			{ ladderChoice: ['720p'] },
+			{ ladderChoice: ['720p60', '720p60'] },
+			{ ladderChoice: '720p60' },
+			{ ladderChoice: 1 },
 			{ ownerId: 'somebody' },
 			{ name: 'other' },
 			[],
@@ -199,6 +210,36 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 		expect(broadcast.graceWindowMs).toBe(60_000);
 		await owner.send('PATCH', `/api/v1/channels/${id}`, { title: 'Other' });
 		expect(broadcast.graceWindowMs).toBe(60_000);
+	});
+
+	it('explains which rungs can be chosen', async () => {
+		for (const ladderChoice of ['on', [], ['720p'], ['720p60', '720p60'], {}]) {
+			const response = await owner.send('PATCH', `/api/v1/channels/${id}`, { ladderChoice });
+			expect(response.json<{ detail: string }>().detail).toContain(
+				'body/ladderChoice must be "automatic", "off", a list of different names of 1080p60, 720p60, 480p30, 360p30, 160p30, or null',
+			);
+		}
+	});
+
+	it('applies the choice of rungs at once, to the next publisher, and on the other servers', async () => {
+		const bus = new InProcessBus({ clock: systemClock, logger: silentLogger });
+		const [here, there] = [await ApiBench.open(database, { bus }), await ApiBench.open(database, { bus })];
+		const { streamKey } = await makeKey('main');
+		const authorized = async (): Promise<unknown> =>
+			(await there.publishing.authorizer.authorize(streamKey, '192.0.2.1')).ladderChoice;
+		const broadcast = there.fakeRegistry.start('place');
+		const browser = here.browser();
+		await browser.send('POST', '/api/v1/session', { name: 'owner', password: TEST_PASSWORD });
+		for (const ladderChoice of ['off', ['720p60', '360p30'], 'automatic', null]) {
+			const response = await browser.send('PATCH', `/api/v1/channels/${id}`, { ladderChoice });
+			expect(response.json()).toMatchObject({ ladderChoice, graceWindowSeconds: 60 });
+			await expect.poll(() => broadcast.ladderChoice).toEqual(ladderChoice ?? undefined);
+			await expect(authorized()).resolves.toEqual(ladderChoice ?? undefined);
+		}
+		await browser.send('PATCH', `/api/v1/channels/${id}`, { ladderChoice: 'off' });
+		await browser.send('PATCH', `/api/v1/channels/${id}`, { title: 'Other' });
+		expect([broadcast.ladderChoice, broadcast.graceWindowMs]).toEqual(['off', undefined]);
+		await Promise.all([here.close(), there.close(), bus.close()]);
 	});
 
 	it('reports the health of a broadcast and ends it', async () => {

@@ -1,10 +1,11 @@
 /**
- * Applies changes of a channel to what is live: revoked keys end their sessions, a new grace window applies at once, a
- * broadcast ends. Announces them to the other nodes, because the publisher can be on any of them.
+ * Applies changes of a channel to what is live: revoked keys end their sessions, a new grace window or choice of rungs
+ * applies at once, a broadcast ends. Announces them to the other nodes, because the publisher can be on any of them.
  */
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
+import { formatLadderChoice, parseLadderChoice, type LadderChoice } from '../../core/protocol/ladder-choice.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
 import type { Announcement, Announcements } from '../platform/cluster/announcements.ts';
 
@@ -15,8 +16,8 @@ type ChannelControlEvents = {
 	/** Revoked or replaced: the sessions that used it end. */
 	streamKeyRevoked: [streamKeyId: string];
 	/** Cached permissions of its publishers are out of date. */
-	graceWindowChanged: [channelId: ChannelId];
-	/** Title, category, policy or grace window may have changed: read the channel again. */
+	permissionChanged: [channelId: ChannelId];
+	/** Title, category, policy and others may have changed: read the channel again. */
 	channelChanged: [channelId: ChannelId, channelName: ChannelName];
 	/** Moderators or chat settings may have changed. */
 	chatChanged: [channelId: ChannelId];
@@ -57,13 +58,20 @@ export class ChannelControl extends TypedEmitter<ChannelControlEvents> {
 		return this.#send({ kind: 'broadcast-ended', channelName });
 	}
 
-	/** Call it after the channel is changed in the database; `graceWindowMs` only when that changed. */
-	changeChannel(channel: { id: ChannelId; name: ChannelName }, graceWindowMs: number | undefined): Promise<void> {
+	/**
+	 * Call it after the channel is changed in the database; with the settings that changed. `ladderChoice`: null for the
+	 * server's.
+	 */
+	changeChannel(
+		channel: { id: ChannelId; name: ChannelName },
+		{ graceWindowMs, ladderChoice }: { graceWindowMs?: number; ladderChoice?: LadderChoice | null },
+	): Promise<void> {
 		return this.#send({
 			kind: 'channel-changed',
 			channelId: channel.id,
 			channelName: channel.name,
 			graceWindowMs: graceWindowMs ?? null,
+			...(ladderChoice === undefined ? {} : { ladder: ladderChoice && formatLadderChoice(ladderChoice) }),
 		});
 	}
 
@@ -89,15 +97,27 @@ export class ChannelControl extends TypedEmitter<ChannelControlEvents> {
 					.catch((error: unknown) => logger.error({ err: error }, 'a broadcast could not be ended'));
 				return;
 			case 'channel-changed':
-				if (command.graceWindowMs !== null) {
-					this.emit('graceWindowChanged', command.channelId as ChannelId);
-					registry.find(command.channelName)?.setGraceWindow(command.graceWindowMs);
-				}
+				this.#changeBroadcast(command);
 				this.emit('channelChanged', command.channelId as ChannelId, command.channelName as ChannelName);
 				return;
 			case 'chat-changed':
 				this.emit('chatChanged', command.channelId as ChannelId);
 				return;
+		}
+	}
+
+	#changeBroadcast(command: Extract<Command, { kind: 'channel-changed' }>): void {
+		const { channelId, channelName, graceWindowMs, ladder } = command;
+		if (graceWindowMs === null && ladder === undefined) {
+			return;
+		}
+		this.emit('permissionChanged', channelId as ChannelId);
+		const broadcast = this.#deps.registry.find(channelName);
+		if (broadcast !== undefined && graceWindowMs !== null) {
+			broadcast.setGraceWindow(graceWindowMs);
+		}
+		if (broadcast !== undefined && ladder !== undefined) {
+			broadcast.ladderChoice = ladder === null ? undefined : parseLadderChoice(ladder);
 		}
 	}
 }

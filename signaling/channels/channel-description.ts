@@ -1,7 +1,15 @@
 /** Describes a channel and its broadcast for the API. */
-import type { ChannelDescription, LegDescription } from '../../core/protocol/api/channel-description.ts';
+import { displaySize } from '../../core/media/codecs.ts';
+import type {
+	ChannelDescription,
+	LadderDescription,
+	LegDescription,
+} from '../../core/protocol/api/channel-description.ts';
 import type { Broadcast } from '../../ingest/broadcast/broadcast.ts';
+import { rungPicture } from '../../ingest/media-plan/ladder.ts';
 import type { Channel } from './channel-store.ts';
+
+const NO_SIZE = { widthPixels: 0, heightPixels: 0 };
 
 /** Returns the public part. `viewerCount`: null when viewers are not counted. */
 export function describeChannel(
@@ -28,9 +36,10 @@ export function describeChannel(
 						codec: source.codec,
 						widthPixels: source.widthPixels,
 						heightPixels: source.heightPixels,
-						frameRate: Math.round((broadcast?.health?.frameRate ?? 0) * 100) / 100,
+						frameRate: roundRate(broadcast?.health?.frameRate ?? 0),
 					},
 		legs: state === 'offline' ? [] : describeLegs(broadcast),
+		ladder: state === 'offline' ? null : describeLadder(broadcast),
 		whepUrl: `/whep/${channel.name}`,
 		hlsUrl: `/hls/${channel.name}/index.m3u8`,
 	};
@@ -41,4 +50,34 @@ function describeLegs(broadcast: Broadcast | undefined): LegDescription[] {
 		const encoder = broadcast?.encoderStates.find(({ track, tier }) => track === leg.track && tier === leg.tier);
 		return encoder === undefined ? leg : { ...leg, encoder: encoder.state };
 	});
+}
+
+function describeLadder(broadcast: Broadcast | undefined): LadderDescription | null {
+	const { plan, source, health, pictureEncoder } = broadcast ?? {};
+	if (plan === undefined) {
+		return null;
+	}
+	const { rungs, leftOut, reason } = plan.ladder;
+	// Rungs are made of a source that is known.
+	const picture = { ...(rungs.length === 0 ? NO_SIZE : displaySize(source!)), frameRate: health?.frameRate ?? 0 };
+	return {
+		rungs: rungs.map((rung) => {
+			const { widthPixels, heightPixels, frameRate } = rungPicture(picture, rung);
+			return {
+				name: rung.name,
+				widthPixels,
+				heightPixels,
+				frameRate: roundRate(frameRate),
+				maxBitrateBps: rung.maxBitrateBps,
+				state: pictureEncoder?.begunRungs.includes(rung.name) === true ? pictureEncoder.state : 'starting',
+			};
+		}),
+		leftOut: leftOut.map((rung) => ({ name: rung.name, reason: rung.reason })),
+		reason,
+		encoder: pictureEncoder?.inUse?.name ?? null,
+	};
+}
+
+function roundRate(frameRate: number): number {
+	return Math.round(frameRate * 100) / 100;
 }

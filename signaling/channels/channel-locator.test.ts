@@ -12,6 +12,7 @@ const channel = (mode: ChannelPolicy['mode']): Channel => ({
 	title: '',
 	category: undefined,
 	graceWindowSeconds: undefined,
+	ladderChoice: undefined,
 	policy: { mode, interactiveSeats: 7 },
 	ownerId: undefined,
 	ownerName: undefined,

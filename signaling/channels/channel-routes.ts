@@ -24,6 +24,7 @@ import {
 } from '../../core/protocol/api/channel-list.ts';
 import { PUBLIC_READ } from '../../core/protocol/api/cors.ts';
 import { serverTimeSchema, type ServerTime } from '../../core/protocol/api/server-time.ts';
+import type { LadderChoice } from '../../core/protocol/ladder-choice.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
 import { prepareApiRoutes, userRoutes } from '../accounts/route-options.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
@@ -48,7 +49,7 @@ export type ChannelRoutesDependencies = {
 	control: ChannelControl;
 	/** Viewers of a channel; null when they are not counted. */
 	viewerCount: (channelName: string) => number | null;
-	config: { channelsPerUser: number; defaultGraceWindowSeconds: number };
+	config: { channelsPerUser: number; defaultGraceWindowSeconds: number; serverLadderChoice: LadderChoice };
 };
 
 /** GET and POST /api/v1/channels, GET and PATCH /api/v1/channels/{channel}, /api/v1/categories, /api/v1/time. */
@@ -163,11 +164,11 @@ function createChangingRoutes(dependencies: ChannelRoutesDependencies): FastifyP
 				if (changed === undefined) {
 					throw new SpillwayError('CHANNEL_NOT_FOUND', [channel.name]);
 				}
-				const isGraceWindowNew = request.body.graceWindowSeconds !== undefined;
-				await control.changeChannel(
-					changed,
-					isGraceWindowNew ? graceWindowSeconds(dependencies, changed) * 1000 : undefined,
-				);
+				const { graceWindowSeconds: graceWindow, ladderChoice } = request.body;
+				await control.changeChannel(changed, {
+					...(graceWindow === undefined ? {} : { graceWindowMs: graceWindowSeconds(dependencies, changed) * 1000 }),
+					...(ladderChoice === undefined ? {} : { ladderChoice }),
+				});
 				return describeOwn(dependencies, changed);
 			},
 		);
@@ -180,6 +181,7 @@ function toChange(body: ChannelChange): StoredChange {
 		...(body.category === undefined ? {} : { category: normalizeCategory(body.category) }),
 		...(body.policy === undefined ? {} : { policy: body.policy }),
 		...(body.graceWindowSeconds === undefined ? {} : { graceWindowSeconds: body.graceWindowSeconds ?? undefined }),
+		...(body.ladderChoice === undefined ? {} : { ladderChoice: body.ladderChoice ?? undefined }),
 	};
 }
 
@@ -194,7 +196,16 @@ function describe({ registry, viewerCount }: Readers, channel: Channel): Channel
 }
 
 function describeOwn(dependencies: Readers, channel: Channel): OwnChannelDescription {
-	return { ...describe(dependencies, channel), graceWindowSeconds: graceWindowSeconds(dependencies, channel) };
+	return {
+		...describe(dependencies, channel),
+		graceWindowSeconds: graceWindowSeconds(dependencies, channel),
+		ladderChoice: channel.ladderChoice === undefined ? null : describeChoice(channel.ladderChoice),
+		serverLadderChoice: describeChoice(dependencies.config.serverLadderChoice),
+	};
+}
+
+function describeChoice(choice: LadderChoice): NonNullable<OwnChannelDescription['serverLadderChoice']> {
+	return typeof choice === 'string' ? choice : [...choice];
 }
 
 async function listChannels(dependencies: Readers, asked: ChannelListQuery): Promise<ChannelDescription[]> {

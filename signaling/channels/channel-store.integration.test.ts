@@ -22,6 +22,15 @@ describe.each(DATABASE_KINDS)('ChannelStore ($kind)', ({ kind }) => {
 		await expect(store.findByName('ALICE')).resolves.toEqual(channel);
 		await expect(store.findById(channel.id)).resolves.toEqual(channel);
 		expect((await store.search({ limit: 1000 })).map(({ name }) => name)).toEqual(['aaron', 'alice']);
+		expect(channel.ladderChoice).toBeUndefined();
+		for (const ladderChoice of ['automatic', 'off', ['720p60', '160p30'], undefined] as const) {
+			await expect(store.updateChannel(channel.id, { ladderChoice })).resolves.toEqual({ ...channel, ladderChoice });
+			await expect(store.updateChannel(channel.id, { title: 'Hello' })).resolves.toMatchObject({ ladderChoice });
+		}
+		// Another version may have other rungs.
+		await database.query('UPDATE channels SET ladder = $1', ['4320p60']);
+		await expect(store.findById(channel.id)).resolves.toEqual(channel);
+		await expect(database.query("UPDATE channels SET ladder = ''")).rejects.toThrow();
 		await expect(store.findByName('bob')).resolves.toBeUndefined();
 		await expect(store.findByName("'; DROP TABLE channels; --")).resolves.toBeUndefined();
 	});

@@ -3,6 +3,7 @@ import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { createId, explainChannelName, parseChannelName, type ChannelId, type ChannelName } from '../../core/ids.ts';
 import { DEFAULT_CHANNEL_POLICY, type ChannelPolicy } from '../../core/protocol/api/channel-description.ts';
+import { formatLadderChoice, parseLadderChoice, type LadderChoice } from '../../core/protocol/ladder-choice.ts';
 import { isUniqueViolation, type Queryable } from '../platform/database/database.ts';
 
 /** A lasting place with a name; its broadcasts come and go. */
@@ -13,6 +14,8 @@ export type Channel = {
 	category: string | undefined;
 	/** How long a broadcast waits for its lost publisher; undefined: the server's default. */
 	graceWindowSeconds: number | undefined;
+	/** Which rungs its broadcasts have; undefined: the server's setting. */
+	ladderChoice: LadderChoice | undefined;
 	policy: ChannelPolicy;
 	/** Undefined: the channel has no owner. */
 	ownerId: string | undefined;
@@ -25,6 +28,7 @@ export type ChannelChange = {
 	title?: string;
 	category?: string | undefined;
 	graceWindowSeconds?: number | undefined;
+	ladderChoice?: LadderChoice | undefined;
 	policy?: ChannelPolicy;
 };
 
@@ -46,6 +50,7 @@ export type ChannelRow = {
 	title: string;
 	category: string | null;
 	grace_window_seconds: number | null;
+	ladder: string | null;
 	policy: Partial<ChannelPolicy>;
 	owner_id: string | null;
 	owner_name: string | null;
@@ -53,7 +58,8 @@ export type ChannelRow = {
 };
 
 /** The columns for {@link toChannel}, in queries that use the table name `channels`. */
-export const CHANNEL_COLUMNS = `channels.id, channels.name, title, category, grace_window_seconds, policy, owner_id, channels.created_at,
+export const CHANNEL_COLUMNS = `channels.id, channels.name, title, category, grace_window_seconds, ladder, policy, owner_id,
+	channels.created_at,
 	(SELECT users.name FROM users WHERE users.id = channels.owner_id) AS owner_name`;
 const MAX_LISTED = 1000;
 
@@ -133,6 +139,9 @@ export class ChannelStore {
 		if ('graceWindowSeconds' in change) {
 			set('grace_window_seconds', change.graceWindowSeconds ?? null);
 		}
+		if ('ladderChoice' in change) {
+			set('ladder', change.ladderChoice === undefined ? null : formatLadderChoice(change.ladderChoice));
+		}
 		if (change.policy !== undefined) {
 			set('policy', JSON.stringify(change.policy));
 		}
@@ -210,6 +219,7 @@ export function toChannel(row: ChannelRow): Channel {
 		title: row.title,
 		category: row.category ?? undefined,
 		graceWindowSeconds: row.grace_window_seconds ?? undefined,
+		ladderChoice: row.ladder === null ? undefined : parseLadderChoice(row.ladder),
 		policy: { ...DEFAULT_CHANNEL_POLICY, ...row.policy },
 		ownerId: row.owner_id ?? undefined,
 		ownerName: row.owner_name ?? undefined,

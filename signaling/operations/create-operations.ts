@@ -22,9 +22,12 @@ type OperationsDependencies = {
 	database: Pick<Database, 'checkHealth'>;
 	bus: Pick<MessageBus, 'checkHealth'>;
 	sfu: Pick<Sfu, 'pool'>;
-	registry: Pick<BroadcastRegistry, 'broadcasts' | 'encoderPixelsPerSecond'>;
+	registry: Pick<
+		BroadcastRegistry,
+		'broadcasts' | 'encoderPixelsPerSecond' | 'ladderPixelsPerSecond' | 'droppedRungCount'
+	>;
 	packager: Pick<Packager, 'counters'>;
-	transcoders: Pick<FfmpegTranscoderFactory, 'census'>;
+	transcoders: Pick<FfmpegTranscoderFactory, 'census' | 'encoder'>;
 	viewers: MetricsReadings['viewers'];
 	unhandledRejections: MetricsReadings['unhandledRejections'];
 	/** Aborts when the server closes. */
@@ -62,6 +65,9 @@ export function createOperations(deps: OperationsDependencies, config: Operation
 		workers: () => sfu.pool.readLoads(),
 		encoders: () => transcoders.census(),
 		encoderPixelsPerSecond: () => registry.encoderPixelsPerSecond,
+		ladderPixelsPerSecond: () => registry.ladderPixelsPerSecond,
+		droppedRungCount: () => registry.droppedRungCount,
+		pictureEncoderName: () => transcoders.encoder?.name,
 		descriptors: readDescriptors,
 		descriptorsExhausted: () => descriptors.exhaustedCount,
 		unhandledRejections,

@@ -9,7 +9,16 @@ import { Metrics, type MetricsReadings } from './metrics.ts';
 
 const READINGS: MetricsReadings = {
 	broadcasts: () => [
-		{ state: 'live', publisher: { protocol: 'rtmp' }, health: { videoBitrateBps: 4e6, audioBitrateBps: 1e5 } },
+		{
+			state: 'live',
+			publisher: { protocol: 'rtmp' },
+			health: { videoBitrateBps: 4e6, audioBitrateBps: 1e5 },
+			pictureEncoder: {
+				inUse: { name: 'libx264', reason: 'no other works' },
+				lagMs: 250,
+				begunRungs: ['480p30', '160p30'],
+			},
+		},
 		{ state: 'interrupted' },
 	],
 	viewers: () => ({ webrtc: 3, 'll-hls': 40 }),
@@ -17,6 +26,9 @@ const READINGS: MetricsReadings = {
 	workers: () => Promise.resolve([{ index: 0, cpuTimeMs: 1500, viewerConsumerCount: 6, viewerBitrateBps: 9e6 }]),
 	encoders: () => ({ running: 2, restarting: 0, failing: 1, restartCount: 9 }),
 	encoderPixelsPerSecond: () => 27_648_000,
+	ladderPixelsPerSecond: () => 12_000_000,
+	droppedRungCount: () => 2,
+	pictureEncoderName: () => 'h264_nvenc',
 	descriptors: () => Promise.resolve({ open: 40, max: 1024 }),
 	descriptorsExhausted: () => 0,
 	unhandledRejections: () => 3,
@@ -65,6 +77,14 @@ describe('Metrics', () => {
 			'spillway_encoders{state="failing"} 1',
 			'spillway_encoder_restarts 9',
 			'spillway_encoder_pixels_per_second 27648000',
+			'spillway_rungs{rung="480p30"} 1',
+			'spillway_rungs{rung="720p60"} 0',
+			'# TYPE spillway_rungs_dropped_total counter',
+			'spillway_rungs_dropped_total 2',
+			'spillway_rung_pixels_per_second 12000000',
+			'spillway_picture_encoders{encoder="libx264"} 1',
+			'spillway_picture_encoders{encoder="h264_nvenc"} 0',
+			'spillway_picture_encoder_lag_seconds 0.25',
 			'spillway_descriptors{kind="max"} 1024',
 			'spillway_unhandled_rejections 3',
 		]) {

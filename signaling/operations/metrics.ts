@@ -8,6 +8,8 @@ import { SingleFlight } from '../../core/lifecycle/single-flight.ts';
 import { errorMessage, SpillwayError } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { ENCODER_STATES, type EncoderState } from '../../core/protocol/api/channel-description.ts';
+import { RUNG_NAMES } from '../../core/protocol/ladder-choice.ts';
+import type { PictureEncoder } from '../../ingest/media-graph/outputs.ts';
 import { failureCodeOf } from '../platform/http/error-handler.ts';
 import type { DeliveryTier } from '../../core/protocol/tiers.ts';
 
@@ -17,6 +19,7 @@ export type MetricsReadings = {
 		state: string;
 		publisher?: { protocol: string } | undefined;
 		health?: { videoBitrateBps: number; audioBitrateBps: number } | undefined;
+		pictureEncoder?: Pick<PictureEncoder, 'inUse' | 'lagMs' | 'begunRungs'> | undefined;
 	}[];
 	viewers(): Readonly<Record<DeliveryTier, number>>;
 	/** The LL-HLS origin. */
@@ -27,6 +30,11 @@ export type MetricsReadings = {
 	>;
 	encoders(): Readonly<Record<EncoderState, number>> & { restartCount: number };
 	encoderPixelsPerSecond(): number;
+	ladderPixelsPerSecond(): number;
+	/** Since the server's start. */
+	droppedRungCount(): number;
+	/** Name of the encoder of pictures that the next broadcast gets; undefined where it is not known. */
+	pictureEncoderName(): string | undefined;
 	/** File descriptors; undefined where the system does not report them. */
 	descriptors(): Promise<{ open: number; max: number } | undefined>;
 	descriptorsExhausted(): number;
@@ -77,6 +85,7 @@ export class Metrics {
 		});
 		this.#addBroadcasts();
 		this.#addEncoders();
+		this.#addLadders();
 		this.#addViewers();
 		this.#addWorkers();
 		this.#addProcess();
@@ -201,6 +210,44 @@ export class Metrics {
 		this.#gauge('spillway_encoder_pixels_per_second', 'Re-encoded picture that has been granted.', [], (gauge) => {
 			gauge.set(readings.encoderPixelsPerSecond());
 		});
+	}
+
+	#addLadders(): void {
+		const { readings } = this.#deps;
+		const encoders = (): NonNullable<ReturnType<MetricsReadings['broadcasts']>[number]['pictureEncoder']>[] =>
+			readings.broadcasts().flatMap(({ pictureEncoder }) => pictureEncoder ?? []);
+		this.#gauge('spillway_rungs', 'Smaller pictures that are made now.', ['rung'], (gauge) => {
+			for (const rung of RUNG_NAMES) {
+				gauge.set({ rung }, encoders().filter(({ begunRungs }) => begunRungs.includes(rung)).length);
+			}
+		});
+		new Counter({
+			name: 'spillway_rungs_dropped_total',
+			help: 'Rungs that were dropped because an encoder fell behind.',
+			registers: [this.#registry],
+			collect() {
+				this.reset();
+				this.inc(readings.droppedRungCount());
+			},
+		});
+		this.#gauge('spillway_rung_pixels_per_second', 'Picture of rungs that has been granted.', [], (gauge) => {
+			gauge.set(readings.ladderPixelsPerSecond());
+		});
+		this.#gauge('spillway_picture_encoders', 'Broadcasts whose pictures are encoded.', ['encoder'], (gauge) => {
+			const next = readings.pictureEncoderName();
+			if (next !== undefined) {
+				gauge.set({ encoder: next }, 0);
+			}
+			encoders().forEach(({ inUse }) => gauge.inc({ encoder: inUse?.name ?? 'unknown' }));
+		});
+		this.#gauge(
+			'spillway_picture_encoder_lag_seconds',
+			'Media time by which the slowest encoder of pictures is behind its input.',
+			[],
+			(gauge) => {
+				gauge.set(Math.max(0, ...encoders().map(({ lagMs }) => lagMs)) / 1000);
+			},
+		);
 	}
 
 	#addViewers(): void {

@@ -128,9 +128,10 @@ function describeHealth(
 	channel: Parameters<typeof describeChannel>[0],
 ): ChannelHealth {
 	const broadcast = registry.find(channel.name);
-	const { state, startedAt, legs } = describeChannel(channel, broadcast);
+	const { state, startedAt, legs, video, ladder } = describeChannel(channel, broadcast);
 	const publisher = state === 'offline' ? undefined : broadcast?.publisher;
 	const health = state === 'offline' ? undefined : broadcast?.health;
+	const encoder = state === 'offline' ? undefined : broadcast?.pictureEncoder?.inUse;
 	const refusal = registry.lastRefusal(channel.name);
 	return {
 		state,
@@ -147,6 +148,9 @@ function describeHealth(
 		problems: state === 'offline' ? [] : [...(broadcast?.problems ?? [])],
 		lastPublisher: describeReport(registry.lastReport(channel.name)),
 		legs,
+		video,
+		encoder: encoder === undefined ? null : { name: encoder.name, reason: encoder.reason },
+		ladder,
 		audience: audience(channel) ?? NO_AUDIENCE,
 		viewerCount: viewerCount(channel.name),
 		refusal:
@@ -199,5 +203,6 @@ const NO_AUDIENCE: AudienceReport = {
 	isComplete: true,
 	byTier: { webrtc: { count: 0, latencyMs: null }, 'll-hls': { count: 0, latencyMs: null } },
 	reasons: [],
+	rungs: [],
 	waitingCount: 0,
 };

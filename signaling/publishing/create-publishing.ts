@@ -49,7 +49,7 @@ export async function createPublishing(
 	const journal = new BroadcastJournal({ database, registry, clock, logger });
 	await journal.start();
 	scope.onClose(() => journal.close());
-	scope.onClose(control.on('graceWindowChanged', (channelId) => authorizer.evictChannel(channelId)));
+	scope.onClose(control.on('permissionChanged', (channelId) => authorizer.evictChannel(channelId)));
 	scope.onClose(
 		control.on('streamKeyRevoked', (streamKeyId) => {
 			authorizer.evictKey(streamKeyId);

@@ -27,6 +27,7 @@ function owner(graceWindowSeconds?: number): StreamKeyOwner {
 			title: '',
 			category: undefined,
 			graceWindowSeconds,
+			ladderChoice: graceWindowSeconds === undefined ? undefined : 'off',
 			policy: DEFAULT_CHANNEL_POLICY,
 			ownerId: undefined,
 			ownerName: undefined,
@@ -97,7 +98,10 @@ describe('PublishAuthorizer', () => {
 		const grant = { channelId: 'c1', channelName: 'demo', graceWindowMs: 60_000, streamKeyId: 'k1', owner: OWNER };
 		await expect(authorizer.authorize(KEY, ADDRESS)).resolves.toEqual(grant);
 		keys.set('other-key', owner(0));
-		await expect(authorizer.authorize('other-key', ADDRESS)).resolves.toMatchObject({ graceWindowMs: 0 });
+		await expect(authorizer.authorize('other-key', ADDRESS)).resolves.toMatchObject({
+			graceWindowMs: 0,
+			ladderChoice: 'off',
+		});
 	});
 
 	it('refuses a valid key of an owner who may not publish here, with the reason', async () => {

@@ -130,7 +130,7 @@ export class PublishAuthorizer {
 		return this.#deps.networks.hasAny(remoteAddress);
 	}
 
-	/** Evicts the permissions of a channel's keys, so that a new grace window applies to the next publisher. */
+	/** Evicts the permissions of a channel's keys, so that changed settings apply to the next publisher. */
 	evictChannel(channelId: ChannelId): void {
 		for (const cached of this.#cached.values()) {
 			if (cached.permission?.channelId === channelId) {
@@ -243,6 +243,7 @@ export class PublishAuthorizer {
 			channelId: channel.id,
 			channelName: channel.name,
 			graceWindowMs: graceWindowSeconds * 1000,
+			ladderChoice: channel.ladderChoice,
 			streamKeyId,
 			owner,
 		};

@@ -11,7 +11,7 @@ import {
 	type TStringOptions,
 } from 'typebox';
 import { readConfig, type ConfigFieldOptions } from '../../core/config/config-schema.ts';
-import { LADDER_CHOICE_PATTERN } from '../../core/media/rung.ts';
+import { LADDER_CHOICE_PATTERN } from '../../core/protocol/ladder-choice.ts';
 import { errorMessage } from '../../core/errors/errors.ts';
 import { readConfigFile } from './config-file.ts';
 import { createProxyTrust } from '../platform/http/trusted-proxies.ts';

@@ -3,6 +3,7 @@ import fastify, { type FastifyInstance, type FastifyPluginAsync, type LightMyReq
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import type { ChannelName } from '../../core/ids.ts';
 import { answerOtherMethods } from '../../core/protocol/api/address-methods.ts';
+import type { LadderChoice } from '../../core/protocol/ladder-choice.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
@@ -31,6 +32,7 @@ export type FakeBroadcast = {
 	state: 'live' | 'ended';
 	startedAt: number;
 	graceWindowMs: number | undefined;
+	ladderChoice: LadderChoice | undefined;
 	endReason: string | undefined;
 	publisher?: { protocol: 'rtmp'; encoderName: undefined; remoteAddress: string };
 	setGraceWindow(graceWindowMs: number): void;
@@ -48,6 +50,7 @@ export class FakeRegistry {
 			state: 'live',
 			startedAt: 0,
 			graceWindowMs: undefined,
+			ladderChoice: undefined,
 			endReason: undefined,
 			publisher: { protocol: 'rtmp', encoderName: undefined, remoteAddress: '192.0.2.9' },
 			setGraceWindow(graceWindowMs) {
@@ -177,7 +180,7 @@ export class ApiBench {
 		const registry = options.registry ?? fakeRegistry.registry;
 		const channels = await createChannels(
 			{ ...common, registry, accounts, viewerCount },
-			{ channelsPerUser: options.channelsPerUser ?? 5, defaultGraceWindowSeconds: 60 },
+			{ channelsPerUser: options.channelsPerUser ?? 5, defaultGraceWindowSeconds: 60, serverLadderChoice: 'automatic' },
 		);
 		const publishing = await createPublishing(
 			{

@@ -1,5 +1,6 @@
 /** The viewers of a channel by tier, for the dashboard of its owner. */
 import { Type, type Static } from 'typebox';
+import { SHOWN_RUNGS } from '../ladder-choice.ts';
 import { DELIVERY_TIERS, TIER_REASONS } from '../tiers.ts';
 import { nullable } from './nullable.ts';
 
@@ -26,6 +27,14 @@ export const audienceReportSchema = Type.Object({
 			count: Type.Integer({ minimum: 1 }),
 		}),
 		{ maxItems: 64, description: 'Most frequent first.' },
+	),
+	rungs: Type.Array(
+		Type.Object({
+			tier: Type.Enum([...DELIVERY_TIERS]),
+			rung: Type.Enum([...SHOWN_RUNGS]),
+			count: Type.Integer({ minimum: 1 }),
+		}),
+		{ maxItems: 32, description: 'What plays, from the best down, of the viewers that reported it within 15 s.' },
 	),
 	waitingCount: Type.Integer({ minimum: 0, description: 'Viewers in the waiting list for WebRTC.' }),
 });

@@ -1,5 +1,6 @@
 /** `/api/v1/channels/{channel}`: the description of a channel, and what its owner may change. */
 import { Type, type Static } from 'typebox';
+import { RUNG_NAMES } from '../ladder-choice.ts';
 import { DELIVERY_TIERS } from '../tiers.ts';
 import { nullable } from './nullable.ts';
 
@@ -31,8 +32,44 @@ export const legDescriptionSchema = Type.Object({
 });
 export type LegDescription = Static<typeof legDescriptionSchema>;
 
+/** The encoder of pictures. */
+export const encoderInUseSchema = Type.Object({
+	name: Type.String({ description: 'Name in FFmpeg, such as "libx264" or "h264_nvenc".' }),
+	reason: Type.String({ description: 'Why it is this one; follows "because".' }),
+});
+export type EncoderInUse = Static<typeof encoderInUseSchema>;
+
+const rungNameSchema = Type.Enum([...RUNG_NAMES]);
+
+/** A smaller picture that is made of the source. */
+const rungDescriptionSchema = Type.Object({
+	name: rungNameSchema,
+	widthPixels: Type.Integer({ minimum: 1 }),
+	heightPixels: Type.Integer({ minimum: 1 }),
+	frameRate: Type.Number({ minimum: 0, description: 'Frames per second; 0 while unknown.' }),
+	maxBitrateBps: Type.Integer({ minimum: 1, description: 'Ceiling; simple pictures need less.' }),
+	state: Type.Enum(['starting', ...ENCODER_STATES], {
+		description: 'starting: no picture has come out yet. The others are those of the encoder.',
+	}),
+});
+export type RungDescription = Static<typeof rungDescriptionSchema>;
+
+/** The pictures below the source, for viewers on poorer lines. */
+export const ladderDescriptionSchema = Type.Object({
+	rungs: Type.Array(rungDescriptionSchema, { maxItems: 16, description: 'Made now, from the best down.' }),
+	leftOut: Type.Array(
+		Type.Object({ name: rungNameSchema, reason: Type.String({ description: 'Why it is not made; a sentence.' }) }),
+		{ maxItems: 16 },
+	),
+	reason: Type.String({ description: 'Why there are so many: setting, cores, room and load, in sentences.' }),
+	encoder: nullable(Type.String(), {
+		description: 'Name in FFmpeg, such as "libx264". Null: no picture is encoded, or it is not known.',
+	}),
+});
+export type LadderDescription = Static<typeof ladderDescriptionSchema>;
+
 /** The picture that the publisher sends. */
-const videoDescriptionSchema = Type.Object({
+export const videoDescriptionSchema = Type.Object({
 	codec: Type.String({ description: 'Name such as "h264".' }),
 	widthPixels: Type.Integer({ minimum: 1 }),
 	heightPixels: Type.Integer({ minimum: 1 }),
@@ -70,6 +107,7 @@ export const channelDescriptionSchema = Type.Object({
 	viewerCount: nullable(Type.Integer({ minimum: 0 }), { description: 'Null: not counted.' }),
 	video: nullable(videoDescriptionSchema, { description: 'Null: unknown yet, or sound only.' }),
 	legs: Type.Array(legDescriptionSchema, { maxItems: 64 }),
+	ladder: nullable(ladderDescriptionSchema, { description: 'Null: offline, or not decided yet.' }),
 	whepUrl: Type.String({ description: 'Absolute path, `/whep/{name}`.' }),
 	hlsUrl: Type.String({ description: 'Absolute path, `/hls/{name}/index.m3u8`.' }),
 });
@@ -81,9 +119,19 @@ export const channelParamsSchema = Type.Object({
 });
 export type ChannelParams = Static<typeof channelParamsSchema>;
 
+const ladderChoiceForms = [Type.Enum(['automatic', 'off']), Type.Array(rungNameSchema, { maxItems: 16 })] as const;
+
 /** A channel with the fields that only its owner gets. */
 export const ownChannelSchema = Type.Object({
 	...channelDescriptionSchema.properties,
+	ladderChoice: Type.Optional(
+		Type.Union([...ladderChoiceForms, Type.Null()], {
+			description: "The channel's setting of its rungs; null: the server's. For the owner only.",
+		}),
+	),
+	serverLadderChoice: Type.Optional(
+		Type.Union([...ladderChoiceForms], { description: "The server's setting of rungs. For the owner only." }),
+	),
 	graceWindowSeconds: Type.Optional(
 		Type.Integer({ description: 'How long a broadcast waits for its lost publisher. For the owner only.' }),
 	),
@@ -112,6 +160,14 @@ export const channelChangeSchema = Type.Object(
 		policy: Type.Optional(channelPolicySchema),
 		graceWindowSeconds: Type.Optional(
 			nullable(Type.Integer({ minimum: 0, maximum: 1800 }), { description: "Null: the server's default." }),
+		),
+		ladderChoice: Type.Optional(
+			Type.Union(
+				[Type.Enum(['automatic', 'off']), Type.Array(rungNameSchema, { minItems: 1, uniqueItems: true }), Type.Null()],
+				{
+					description: `"automatic", "off", a list of different names of ${RUNG_NAMES.join(', ')}, or null for the server's setting`,
+				},
+			),
 		),
 	},
 	{ additionalProperties: false, minProperties: 1 },

@@ -1,7 +1,13 @@
 /** `GET /api/v1/channels/{channel}/health`: measurements of a broadcast, for the people who run the channel. */
 import { Type, type Static } from 'typebox';
 import { audienceReportSchema } from './audience-report.ts';
-import { CHANNEL_STATES, legDescriptionSchema } from './channel-description.ts';
+import {
+	CHANNEL_STATES,
+	encoderInUseSchema,
+	ladderDescriptionSchema,
+	legDescriptionSchema,
+	videoDescriptionSchema,
+} from './channel-description.ts';
 import { nullable } from './nullable.ts';
 import { publishReportSchema, trackProblemSchema } from './publish-report.ts';
 
@@ -39,6 +45,9 @@ export const channelHealthSchema = Type.Object({
 		description: 'How the last publisher ended. Null: none has, since the server started.',
 	}),
 	legs: Type.Array(legDescriptionSchema),
+	video: nullable(videoDescriptionSchema),
+	encoder: nullable(encoderInUseSchema, { description: 'Null: no picture is encoded, or it is not known.' }),
+	ladder: nullable(ladderDescriptionSchema),
 	audience: audienceReportSchema,
 	viewerCount: nullable(Type.Integer()),
 	refusal: nullable(

@@ -5,7 +5,9 @@
 import { Type, type Static } from 'typebox';
 import { channelDescriptionSchema } from '../api/channel-description.ts';
 import { MAX_CHAT_TEXT_LENGTH } from '../chat-constants.ts';
+import { SHOWN_RUNGS } from '../ladder-choice.ts';
 import { DELIVERY_TIERS, TIER_REASONS } from '../tiers.ts';
+import { PICTURE_LIMITS } from './picture-limits.ts';
 import { SIGNALING_PROTOCOL } from './signaling-constants.ts';
 
 const tier = Type.Enum([...DELIVERY_TIERS]);
@@ -87,10 +89,45 @@ const viewerStatisticsSchema = Type.Object(
 		shownFrameCount: Type.Integer({ minimum: 0 }),
 		droppedFrameCount: Type.Integer({ minimum: 0 }),
 		bitrateBps: Type.Number({ minimum: 0 }),
+		/** What the line carries, where the player measures it. */
+		lineBps: Type.Optional(Type.Number({ minimum: 0 })),
+		/** The picture that plays, where the player knows it. */
+		rung: Type.Optional(Type.Enum([...SHOWN_RUNGS])),
 	},
 	closed,
 );
 export type ViewerStatistics = Static<typeof viewerStatisticsSchema>;
+
+/** What a viewer wants to see over WebRTC. The newest one counts, also for later sessions. */
+const pictureWishSchema = Type.Object(
+	{
+		type: Type.Literal('picture-wish'),
+		/** Absent: the best that fits. The line still decides whether it is a smaller one. */
+		rung: Type.Optional(Type.Enum([...SHOWN_RUNGS])),
+		/** Height of the picture on the screen, in the screen's own pixels. */
+		heightPixels: Type.Optional(Type.Integer({ minimum: 1, maximum: 16_384 })),
+	},
+	closed,
+);
+export type PictureWish = Omit<Static<typeof pictureWishSchema>, 'type'>;
+
+/** The pictures of the WebRTC tier, and which of them a viewer gets. */
+const viewerPictureSchema = Type.Object({
+	type: Type.Literal('picture'),
+	rungs: Type.Array(
+		Type.Object({
+			rung: Type.Enum([...SHOWN_RUNGS]),
+			heightPixels: Type.Integer({ minimum: 0, description: '0: not known yet.' }),
+			frameRate: Type.Number({ minimum: 0, description: '0: not known yet.' }),
+		}),
+		{ description: 'From the lowest up.' },
+	),
+	shown: Type.Union([Type.Enum([...SHOWN_RUNGS]), Type.Null()]),
+	limitedBy: Type.Union([Type.Enum([...PICTURE_LIMITS]), Type.Null()], {
+		description: 'Why it is not the best of them; null: it is, or will be at once.',
+	}),
+});
+export type ViewerPicture = Omit<Static<typeof viewerPictureSchema>, 'type'>;
 
 /** Viewer → server. The first message must be `join`. */
 export const clientMessageSchema = Type.Union([
@@ -125,6 +162,7 @@ export const clientMessageSchema = Type.Union([
 	),
 	Type.Object({ type: Type.Literal('pin'), isPinnedToHls: Type.Boolean() }, closed),
 	viewerStatisticsSchema,
+	pictureWishSchema,
 	Type.Object(
 		{
 			type: Type.Literal('chat-send'),
@@ -173,6 +211,7 @@ export const serverMessageSchema = Type.Union([
 		sentMs: epochMs,
 	}),
 	Type.Object({ type: Type.Literal('tier'), decision: tierDecisionSchema }),
+	viewerPictureSchema,
 	Type.Object({ type: Type.Literal('presence'), viewerCount: Type.Integer({ minimum: 0 }) }),
 	Type.Object({ type: Type.Literal('channel'), channel: channelDescriptionSchema }),
 	Type.Object({ type: Type.Literal('chat'), messages: Type.Array(chatMessageSchema, { maxItems: 200 }) }),

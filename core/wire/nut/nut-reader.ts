@@ -1,4 +1,4 @@
-/** Reads the NUT stream of one track that FFmpeg writes to its standard output, in chunks of any size. */
+/** Reads the NUT stream of one track that FFmpeg writes, in chunks of any size. */
 import { SpillwayError } from '../../errors/errors.ts';
 import { IncompleteNut, MalformedNut, NutCursor } from './nut-cursor.ts';
 import { NUT_FILE_ID, NUT_FORBIDDEN_FRAME_CODE, NUT_FRAME_FLAG, NUT_START_CODE } from './nut-format.ts';

@@ -45,6 +45,16 @@ describe('nutStreamHeader', () => {
 	});
 });
 
+describe('a frame rate', () => {
+	it('is an info packet of the stream, before the syncpoint', () => {
+		const info = '4e49ab68b596ba78 22 01 00 00 00 01 0c'.replaceAll(' ', '');
+		const [name, text] = ['r_frame_rate', '\x02\x0a29970/1000'].map((part) => hex(Buffer.from(part, 'latin1')));
+		const header = hex(nutStreamHeader(VP8, 29.97));
+		expect(header).toMatch(new RegExp(`${info}${name}${text}[0-9a-f]{8}4e4be4adeeca4569`));
+		expect(hex(nutStreamHeader(VP8))).not.toContain(info.slice(0, 16));
+	});
+});
+
 describe('nutFrameHeader', () => {
 	it('is code, time plus one, size and checksum', () => {
 		expect(hex(nutFrameHeader(127, true, 128)).slice(0, -8)).toBe('02' + '8100' + '8100');

@@ -31,7 +31,16 @@ export type NutTrack = {
 	codecSpecificData: Uint8Array;
 	/** The minimum of pictures that FFmpeg's decoder holds back. */
 	decodeDelay: number;
-} & ({ kind: 'video'; widthPixels: number; heightPixels: number } | { kind: 'audio'; channelCount: number });
+} & (
+	| {
+			kind: 'video';
+			widthPixels: number;
+			heightPixels: number;
+			/** Pictures a second. For rate control only; FFmpeg keeps the times that the frames have. */
+			frameRate?: number | undefined;
+	  }
+	| { kind: 'audio'; channelCount: number }
+);
 
 /** Ticks a second of the NUT stream that {@link nutStreamHeader} announces for this track. */
 export function nutClockRate(config: TrackConfig): number {
@@ -41,22 +50,33 @@ export function nutClockRate(config: TrackConfig): number {
 	return config.codec === 'opus' ? OPUS_CLOCK_RATE : config.sampleRate;
 }
 
-/** Everything before the first frame of a stream of one coded track. */
-export function nutStreamHeader(config: TrackConfig): Uint8Array {
+/** Everything before the first frame of a stream of one coded track. `frameRate`: of a picture, where it is known. */
+export function nutStreamHeader(config: TrackConfig, frameRate?: number): Uint8Array {
 	const coding = { fourcc: FOURCC[config.codec], clockRate: nutClockRate(config) };
 	return nutHeader([
 		config.kind === 'audio'
 			? { ...config, ...coding, codecSpecificData: audioSetup(config), decodeDelay: 0 }
-			: { ...config, ...coding, codecSpecificData: parameterSets(config), decodeDelay: decodeDelay(config) },
+			: {
+					...config,
+					...coding,
+					codecSpecificData: parameterSets(config),
+					decodeDelay: decodeDelay(config),
+					frameRate,
+				},
 	]);
 }
 
-/** Everything before the first frame: file id, main header, stream headers, one syncpoint. */
+/** Everything before the first frame: file id, main header, stream headers, their facts, one syncpoint. */
 export function nutHeader(tracks: readonly NutTrack[]): Uint8Array {
 	return Buffer.concat([
 		NUT_FILE_ID,
 		packet(NUT_START_CODE.main, mainHeader(tracks)),
 		...tracks.map((track, index) => packet(NUT_START_CODE.stream, streamHeader(track, index))),
+		...tracks.flatMap((track, index) =>
+			track.kind === 'video' && track.frameRate !== undefined
+				? [packet(NUT_START_CODE.info, frameRateInfo(track.frameRate, index))]
+				: [],
+		),
 		// global_key_pts 0 and back_ptr 0: no time is relative to it, because every frame has its full time.
 		packet(NUT_START_CODE.syncpoint, [0, 0]),
 	]);
@@ -146,6 +166,20 @@ function streamHeader(track: NutTrack, index: number): number[] {
 		pushVarint(out, 1);
 		pushVarint(out, track.channelCount);
 	}
+	return out;
+}
+
+// nut.txt, "info_packet". The name is FFmpeg's, which reads and writes it; without it FFmpeg takes the ticks of the
+// time base for the rate, 90 000 pictures a second.
+function frameRateInfo(frameRate: number, index: number): number[] {
+	const out: number[] = [];
+	pushVarint(out, index + 1);
+	// chapter_id, chapter_start and chapter_len: the whole stream. One field.
+	out.push(0, 0, 0, 1);
+	pushBytes(out, Buffer.from('r_frame_rate'));
+	// Type -1, a text, as a signed number.
+	out.push(2);
+	pushBytes(out, Buffer.from(`${Math.max(1, Math.round(frameRate * 1000))}/1000`));
 	return out;
 }
 

@@ -8,8 +8,9 @@ import {
 	createRtpHeader,
 	isRtcp,
 	readRtpHeader,
-	STAGE_HEADER_BYTES,
+	stageHeaderBytes,
 	writeStageHeader,
+	DEPENDENCY_DESCRIPTOR_EXTENSION_ID,
 } from './rtp-packet.ts';
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex');
@@ -92,13 +93,28 @@ describe('readRtpHeader', () => {
 
 describe('writeStageHeader', () => {
 	it('writes the fixed header and the extension', () => {
-		const packet = Buffer.alloc(STAGE_HEADER_BYTES, 0xff);
+		const packet = Buffer.alloc(stageHeaderBytes(), 0xff);
 		writeStageHeader(
 			packet,
 			{ payloadType: 108, hasMarker: true, sequenceNumber: 0x1_2345, timestampTicks: 2 ** 32 + 7, ssrc: 0x89ab_cdef },
 			{ seconds: 0xeb00_0001, fraction: 0x8000_0000 },
 		);
 		expect(packet).toEqual(hex('90ec2345 00000007 89abcdef bede0003 a7 eb000001 80000000 000000'));
+	});
+
+	it.each([
+		[{ captureClockOffsetMs: 1500 }, 'bede0005 af eb000001 80000000 00000001 80000000 000000'],
+		[{ captureClockOffsetMs: -250 }, 'bede0005 af eb000001 80000000 ffffffff c0000000 000000'],
+		[{ descriptor: 'hidden' }, 'bede0004 a7 eb000001 80000000 72 c10000 000000'],
+		[
+			{ descriptor: 'switch-point', captureClockOffsetMs: 0 },
+			'bede0007 af eb000001 80000000 00000000 00000000 76 80000080007800 000000',
+		],
+	] as const)('adds %j', (extras, extensions) => {
+		const packet = Buffer.alloc(stageHeaderBytes(extras), 0xff);
+		const fields = { payloadType: 108, hasMarker: false, sequenceNumber: 1, timestampTicks: 2, ssrc: 3 };
+		writeStageHeader(packet, fields, { seconds: 0xeb00_0001, fraction: 0x8000_0000 }, extras);
+		expect(packet).toEqual(hex(`906c0001 00000002 00000003 ${extensions}`));
 	});
 
 	it('writes any fields so that readRtpHeader returns them', () => {
@@ -112,15 +128,15 @@ describe('writeStageHeader', () => {
 		const header = createRtpHeader();
 		fc.assert(
 			fc.property(fields, fc.integer({ min: 0, max: 2 ** 41 }), (values, epochMs) => {
-				const packet = Buffer.alloc(STAGE_HEADER_BYTES + 3);
+				const packet = Buffer.alloc(stageHeaderBytes() + 3);
 				writeStageHeader(packet, values, epochMsToNtp(epochMs));
 				expect(readRtpHeader(packet, header)).toBe(true);
 				expect(header).toEqual({
 					...values,
 					sequenceNumber: values.sequenceNumber % 0x1_0000,
 					timestampTicks: ((values.timestampTicks % 2 ** 32) + 2 ** 32) % 2 ** 32,
-					payloadStart: STAGE_HEADER_BYTES,
-					payloadEnd: STAGE_HEADER_BYTES + 3,
+					payloadStart: stageHeaderBytes(),
+					payloadEnd: stageHeaderBytes() + 3,
 				});
 			}),
 		);
@@ -134,5 +150,10 @@ describe('writeStageHeader', () => {
 			{ kind: 'audio', preferredId: ABS_CAPTURE_TIME_EXTENSION_ID },
 			{ kind: 'video', preferredId: ABS_CAPTURE_TIME_EXTENSION_ID },
 		]);
+	});
+
+	it('uses the extension id that mediasoup gives the dependency descriptor', () => {
+		const known = mediasoup.getSupportedRtpCapabilities().headerExtensions!.filter(({ uri }) => /dependency/.test(uri));
+		expect(known.map(({ preferredId }) => preferredId)).toEqual([DEPENDENCY_DESCRIPTOR_EXTENSION_ID]);
 	});
 });

@@ -1,10 +1,12 @@
-/** UDP and TCP proxies that delay what the server sends, for the load tester's self-test. */
+/**
+ * UDP and TCP proxies that delay what the server sends, for the load tester's self-test. When too much waits, the
+ * newest datagram is dropped and a TCP connection is closed.
+ */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer, type Socket as TcpSocket } from 'node:net';
-
-/** Bytes that wait in the proxy. Above it, the newest datagram is dropped and a TCP connection is closed. */
-const MAX_WAITING_BYTES = 64_000_000;
+import { systemClock } from '../../../core/lifecycle/clock.ts';
+import { DelayLine } from './delay-line.ts';
 
 /** A running proxy. */
 export interface DelayProxy {
@@ -15,57 +17,10 @@ export interface DelayProxy {
 	close(): Promise<void>;
 }
 
-/** A queue whose entries leave in their order, each after the delay. */
-class DelayLine {
-	readonly #delayMs: number;
-	readonly #waiting: { dueMs: number; bytes: number; leave: () => void }[] = [];
-	#timer: NodeJS.Timeout | undefined;
-	#waitingBytes = 0;
-	heldCount = 0;
-
-	constructor(delayMs: number) {
-		this.#delayMs = delayMs;
-	}
-
-	/** False when it is full. */
-	add(bytes: number, leave: () => void): boolean {
-		if (this.#waitingBytes + bytes > MAX_WAITING_BYTES) {
-			return false;
-		}
-		this.heldCount++;
-		this.#waitingBytes += bytes;
-		this.#waiting.push({ dueMs: performance.now() + this.#delayMs, bytes, leave });
-		this.#schedule();
-		return true;
-	}
-
-	clear(): void {
-		clearTimeout(this.#timer);
-		this.#waiting.splice(0);
-	}
-
-	#schedule(): void {
-		const first = this.#waiting[0];
-		if (first !== undefined && this.#timer === undefined) {
-			this.#timer = setTimeout(() => this.#release(), Math.max(0, first.dueMs - performance.now()));
-		}
-	}
-
-	#release(): void {
-		this.#timer = undefined;
-		while (this.#waiting[0] !== undefined && this.#waiting[0].dueMs <= performance.now()) {
-			const { bytes, leave } = this.#waiting.shift()!;
-			this.#waitingBytes -= bytes;
-			leave();
-		}
-		this.#schedule();
-	}
-}
-
 /** Forwards datagrams to 127.0.0.1:`targetPort` without a delay, and the answers after `delayMs`. */
 export async function startUdpDelayProxy(targetPort: number, delayMs: number): Promise<DelayProxy> {
 	const outer = createSocket('udp4');
-	const line = new DelayLine(delayMs);
+	const line = new DelayLine(systemClock);
 	const inner = new Map<number, UdpSocket>();
 	outer.on('message', (data, { port }) => {
 		let socket = inner.get(port);
@@ -73,7 +28,7 @@ export async function startUdpDelayProxy(targetPort: number, delayMs: number): P
 			socket = createSocket('udp4');
 			inner.set(port, socket);
 			socket.on('message', (answer) => {
-				line.add(answer.length, () => outer.send(answer, port, '127.0.0.1'));
+				line.add(answer.length, () => outer.send(answer, port, '127.0.0.1'), delayMs);
 			});
 			// The server has closed its port: datagrams are lost, as on a real wire.
 			socket.on('error', () => undefined);
@@ -101,7 +56,7 @@ export async function startTcpDelayProxy(targetPort: number, delayMs: number): P
 	const lines = new Set<DelayLine>();
 	const server = createServer((outer) => {
 		const inner = connect(targetPort, '127.0.0.1');
-		const line = new DelayLine(delayMs);
+		const line = new DelayLine(systemClock);
 		lines.add(line);
 		for (const socket of [outer, inner]) {
 			sockets.add(socket);
@@ -111,11 +66,11 @@ export async function startTcpDelayProxy(targetPort: number, delayMs: number): P
 		outer.on('data', (data) => inner.write(data));
 		outer.on('close', () => inner.destroy());
 		inner.on('data', (data) => {
-			if (!line.add(data.length, () => outer.write(data))) {
+			if (!line.add(data.length, () => outer.write(data), delayMs)) {
 				outer.destroy();
 			}
 		});
-		inner.on('end', () => void line.add(0, () => outer.end()));
+		inner.on('end', () => void line.add(0, () => outer.end(), delayMs));
 	});
 	server.listen(0, '127.0.0.1');
 	await once(server, 'listening');

@@ -20,6 +20,8 @@ function showAll(sent: readonly SentFrame[], latencyMs: (index: number) => numbe
 		...frame,
 		shownAtMs: frame.captureTimeMs + latencyMs(index),
 		presentedCount: index + 1,
+		widthPixels: 1280,
+		heightPixels: 720,
 		elementIndex: 0,
 	}));
 }

@@ -9,6 +9,8 @@ function frames(fromMs: number, toMs: number, latencyMs: number, elementIndex: n
 		captureTimeMs: fromMs + index * 40 - latencyMs,
 		shownAtMs: fromMs + index * 40,
 		presentedCount: index,
+		widthPixels: 1280,
+		heightPixels: 720,
 		elementIndex,
 	}));
 }

@@ -22,7 +22,11 @@ const POLL_MS = 250;
 export class PlayerWatch {
 	readonly page: BenchPage;
 	readonly frames: ShownFrame[] = [];
+	/** Shown, but their pattern could not be read. */
+	readonly unreadable: ShownFrame[] = [];
 	readonly quiet: Array<{ fromMs: number; durationMs: number }> = [];
+	/** Since when it is silent now. */
+	quietSinceMs: number | undefined;
 	readonly heard: HeardSound[] = [];
 	readonly claims: Array<{ atMs: number; tier: DeliveryTier; latencyMs: number }> = [];
 	hasMix = false;
@@ -33,9 +37,9 @@ export class PlayerWatch {
 		this.#sourceOffsetMs = sourceOffsetMs;
 	}
 
-	/** Opens the channel's page and starts reading. */
-	static async open(browser: Browser, url: string, sourceOffsetMs: number): Promise<PlayerWatch> {
-		const page = await BenchPage.openProduct(browser, url, MIX_EAR);
+	/** Opens the channel's page and starts reading. `initScript` runs before the page's own scripts. */
+	static async open(browser: Browser, url: string, sourceOffsetMs: number, initScript = ''): Promise<PlayerWatch> {
+		const page = await BenchPage.openProduct(browser, url, `${MIX_EAR}\n${initScript}`);
 		await page.call('startReading', 'video', false);
 		return new PlayerWatch(page, sourceOffsetMs);
 	}
@@ -79,10 +83,12 @@ export class PlayerWatch {
 	}
 
 	async #collect(): Promise<void> {
-		const { frames } = await this.page.collect(this.#sourceOffsetMs);
+		const { frames, unreadable } = await this.page.collect(this.#sourceOffsetMs);
 		this.frames.push(...frames);
+		this.unreadable.push(...unreadable);
 		const mix = await this.page.page.evaluate<MixReadings>(COLLECT_MIX);
 		this.hasMix ||= mix.contextCount > 0;
+		this.quietSinceMs = mix.quietSinceMs === null ? undefined : this.page.toBenchMs(mix.quietSinceMs);
 		this.quiet.push(...mix.quiet.map((stretch) => ({ ...stretch, fromMs: this.page.toBenchMs(stretch.fromMs) })));
 		this.heard.push(...mix.tones.map((tone) => this.page.toHeardSound(tone, this.#sourceOffsetMs)));
 	}

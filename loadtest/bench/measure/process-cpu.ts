@@ -33,8 +33,40 @@ export function treeRssBytes(pid: number): number | undefined {
 /** Resident memory of one process in bytes; undefined where it is not known. */
 export function rssBytes(pid: number): number | undefined {
 	// VmRSS of proc_pid_status(5). A kernel thread has none.
-	const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readProcess(pid, 'status'))?.[1];
-	return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
+	return readKibibytes(readProcess(pid, 'status'), 'VmRSS');
+}
+
+// proc_pid_smaps_rollup(5), for processes of the same user.
+function pssBytes(pid: number): number | undefined {
+	return readKibibytes(readProcess(pid, 'smaps_rollup'), 'Pss');
+}
+
+/** One process now. Its CPU time includes that of its ended children. */
+export type ProcessReading = {
+	name: string;
+	cpuSeconds: number;
+	/** Its share of memory: a page that several processes have is divided among them. Undefined where it is unknown. */
+	pssBytes: number | undefined;
+};
+
+/** A process and its descendants by process id, the process first; empty where /proc is missing. */
+export function readProcessTree(root: number): Map<number, ProcessReading> {
+	const processes = readProcesses();
+	const readings = new Map<number, ProcessReading>();
+	const add = (pid: number): void => {
+		const { name, ticks, endedChildrenTicks } = processes.get(pid)!;
+		const cpuSeconds = (ticks + endedChildrenTicks) / TICKS_PER_SECOND;
+		readings.set(pid, { name, cpuSeconds, pssBytes: pssBytes(pid) });
+		for (const [child, { parentPid }] of processes) {
+			if (parentPid === pid) {
+				add(child);
+			}
+		}
+	};
+	if (processes.has(root)) {
+		add(root);
+	}
+	return readings;
 }
 
 /** Living children of a process, without their own; empty where /proc is missing. */
@@ -62,7 +94,12 @@ function readProcesses(): Map<number, ProcessStat> {
 	return new Map(stats.filter((entry): entry is [number, ProcessStat] => entry[1] !== undefined));
 }
 
-function readProcess(pid: number, file: 'stat' | 'status'): string {
+function readKibibytes(text: string, name: string): number | undefined {
+	const kibibytes = new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1];
+	return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
+}
+
+function readProcess(pid: number, file: 'stat' | 'status' | 'smaps_rollup'): string {
 	try {
 		return readFileSync(`/proc/${pid}/${file}`, 'utf8');
 	} catch {

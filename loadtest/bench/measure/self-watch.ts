@@ -12,7 +12,7 @@ type StarvationBounds = {
 	busyRatio: number;
 };
 
-/** Defaults: half a picture's interval; one part in fifty; hardly any idle time. @internal for tests */
+/** Defaults: half a picture's interval; one part in fifty; hardly any idle time. */
 export const STARVATION_BOUNDS: StarvationBounds = { eventLoopDelayP99Ms: 16, stealRatio: 0.02, busyRatio: 0.97 };
 
 export type SelfWatchResult = {
@@ -75,6 +75,17 @@ export function watchSelf(bounds: StarvationBounds = STARVATION_BOUNDS): () => S
 		histogram.disable();
 		const p99Ms = Math.max(0, histogram.percentile(99) / 1e6 - 1);
 		return judgeRun(p99Ms, before, readTicks(), bounds);
+	};
+}
+
+/** Each call returns the share of CPU time that was not idle since the call before; undefined where it is not known. */
+export function watchBusyRatio(): () => number | undefined {
+	let before = readTicks();
+	return () => {
+		const after = readTicks();
+		const { busyRatio } = judgeRun(0, before, after, STARVATION_BOUNDS);
+		before = after;
+		return busyRatio;
 	};
 }
 

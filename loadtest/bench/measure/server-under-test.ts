@@ -63,7 +63,7 @@ export class ServerUnderTest {
 				// No load balancer watches; the default costs a second at each stop.
 				SPILLWAY_OPERATION_DRAIN_SECONDS: '0',
 				// Rungs cost time of the processor; who measures them asks for them.
-				SPILLWAY_INGEST_LADDER: 'off',
+				SPILLWAY_INGEST_LADDER: process.env['SPILLWAY_INGEST_LADDER'] ?? 'off',
 				...environment,
 			},
 		});

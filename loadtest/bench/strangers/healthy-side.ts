@@ -130,6 +130,7 @@ export class HealthySide {
 			role,
 			processName,
 			isPinnedToHls,
+			hlsVariant: 'highest',
 			endpoints: runEndpoints({ addresses: {}, webRtcPortMap: {}, channel }, server),
 			channel,
 			streamKey,

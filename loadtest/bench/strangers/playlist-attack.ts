@@ -23,7 +23,7 @@ export async function heldPlaylists(context: AttackContext): Promise<unknown> {
 	const get = (url: string): Promise<string> =>
 		client.request({ method: 'GET', path: new URL(url).pathname, sender: SENDER });
 	const channelUrl = new URL(`/hls/${config.channel}/index.m3u8`, config.httpUrl).href;
-	const url = parseMultivariantPlaylist(await get(channelUrl), channelUrl)?.videoUrl;
+	const url = parseMultivariantPlaylist(await get(channelUrl), channelUrl)?.at(-1)?.videoUrl;
 	if (url === undefined) {
 		throw new Error('The channel has no picture to ask for.');
 	}

@@ -88,23 +88,26 @@ export class BenchPage {
 	}
 
 	/**
-	 * Returns the page's readings since the last call. `sourceOffsetMs` is added to capture times, which may be by
-	 * another page's clock. Rejects when a script of the page has thrown.
+	 * Returns the page's readings since the last call; pictures whose pattern could not be read are `unreadable`.
+	 * `sourceOffsetMs` is added to capture times, which may be by another page's clock. Rejects when a script of the page
+	 * has thrown.
 	 */
-	async collect(sourceOffsetMs = 0): Promise<{ frames: ShownFrame[]; sounds: HeardSound[] }> {
+	async collect(sourceOffsetMs = 0): Promise<{ frames: ShownFrame[]; unreadable: ShownFrame[]; sounds: HeardSound[] }> {
 		const [error] = await this.page.pageErrors();
 		if (error !== undefined) {
 			throw new Error(`A script of the page has thrown: ${error.stack ?? error.message}`);
 		}
 		const readings = await this.call<PageReadings>('collectReadings');
-		const readable = readings.frames.filter((frame) => frame.frameNumber >= 0);
-		this.#unreadableCount += readings.frames.length - readable.length;
+		const frames = readings.frames.map((frame) => ({
+			...frame,
+			captureTimeMs: frame.captureTimeMs + sourceOffsetMs,
+			shownAtMs: this.toBenchMs(frame.shownAtMs),
+		}));
+		const unreadable = frames.filter(({ frameNumber }) => frameNumber < 0);
+		this.#unreadableCount += unreadable.length;
 		return {
-			frames: readable.map((frame) => ({
-				...frame,
-				captureTimeMs: frame.captureTimeMs + sourceOffsetMs,
-				shownAtMs: this.toBenchMs(frame.shownAtMs),
-			})),
+			frames: frames.filter(({ frameNumber }) => frameNumber >= 0),
+			unreadable,
 			sounds: readings.tones.map((tone) => this.toHeardSound(tone, sourceOffsetMs)),
 		};
 	}

@@ -8,7 +8,13 @@ import type { HeardTone } from '../../source/tone-code.ts';
 type QuietStretch = { fromMs: number; durationMs: number };
 
 /** Result of {@link COLLECT_MIX}. `contextCount` 0: the page's sound does not go through a context. */
-export type MixReadings = { quiet: QuietStretch[]; tones: HeardTone[]; contextCount: number };
+export type MixReadings = {
+	quiet: QuietStretch[];
+	/** Since when it is silent now. */
+	quietSinceMs: number | null;
+	tones: HeardTone[];
+	contextCount: number;
+};
 
 /** Quieter than this is silence: a tenth of the hum under the source's bursts. */
 const QUIET_RMS = 0.0015;
@@ -36,8 +42,12 @@ const QUIET_WORKER = `onmessage = async ({ data }) => {
 			for (let index = from; index < end; index++) sum += samples[index] ** 2;
 			const atMs = startMs + from * 1000 / value.sampleRate;
 			const isQuiet = Math.sqrt(sum / (end - from)) < ${QUIET_RMS};
-			if (isQuiet && quietFromMs === undefined) quietFromMs = atMs;
+			if (isQuiet && quietFromMs === undefined) {
+				quietFromMs = atMs;
+				postMessage({ quietSinceMs: atMs });
+			}
 			if (!isQuiet && quietFromMs !== undefined) {
+				postMessage({ quietSinceMs: null });
 				if (atMs - quietFromMs >= ${BLOCK_MS}) postMessage({ fromMs: quietFromMs, durationMs: atMs - quietFromMs });
 				quietFromMs = undefined;
 			}
@@ -48,7 +58,7 @@ const QUIET_WORKER = `onmessage = async ({ data }) => {
 
 /** Text for `addInitScript`. The page program brings the tone worker's text, a moment later. */
 export const MIX_EAR = `(() => {
-	const readings = { quiet: [], tones: [], contextCount: 0 };
+	const readings = { quiet: [], quietSinceMs: null, tones: [], contextCount: 0 };
 	globalThis.spillwayMixEar = readings;
 	const taps = new Map();
 	const connect = AudioNode.prototype.connect;
@@ -56,6 +66,10 @@ export const MIX_EAR = `(() => {
 		const { readable } = new MediaStreamTrackProcessor({ track: stream.getAudioTracks()[0].clone() });
 		const worker = new Worker(URL.createObjectURL(new Blob([text], { type: 'text/javascript' })));
 		worker.onmessage = ({ data }) => {
+			if (data.quietSinceMs !== undefined) {
+				readings.quietSinceMs = data.quietSinceMs;
+				return;
+			}
 			list.push(data);
 			list.splice(0, list.length - ${MAX_ENTRIES});
 		};
@@ -84,6 +98,6 @@ export const MIX_EAR = `(() => {
 
 /** Expression for the page: returns the readings since the last time. */
 export const COLLECT_MIX = `(() => {
-	const { quiet, tones, contextCount } = globalThis.spillwayMixEar;
-	return { quiet: quiet.splice(0), tones: tones.splice(0), contextCount };
+	const { quiet, quietSinceMs, tones, contextCount } = globalThis.spillwayMixEar;
+	return { quiet: quiet.splice(0), quietSinceMs, tones: tones.splice(0), contextCount };
 })()`;

@@ -2,7 +2,7 @@
 import { type Clock, sleep } from '../../../core/lifecycle/clock.ts';
 import { HttpClient } from './http-client.ts';
 import { HlsTrack, type HlsTrackFigures } from './hls-track.ts';
-import { type MediaPlaylist, parseMultivariantPlaylist } from './media-playlist.ts';
+import { type MediaPlaylist, parseMultivariantPlaylist, type Variant } from './media-playlist.ts';
 import { PlaybackBuffer } from './playback-buffer.ts';
 
 const START_DEADLINE_MS = 20_000;
@@ -24,6 +24,8 @@ type HlsViewerOptions = {
 	url: string;
 	/** Add to this machine's epoch milliseconds to get the server's. */
 	clockOffsetMs: number;
+	/** Called once with those of a multivariant playlist, ascending by bandwidth; there is at least one. */
+	chooseVariant(variants: readonly Variant[]): Variant;
 	figures: HlsFigures;
 	/** Called once when playing ends by itself after it has begun. */
 	onLost(reason: string): void;
@@ -109,13 +111,15 @@ export class HlsViewer {
 			const result = await this.#http.get(url, { deadlineMs: REQUEST_DEADLINE_MS, body: 'text' });
 			figures.received(result.byteCount);
 			if (result.status === 200) {
-				const playlist = parseMultivariantPlaylist(result.text, result.url);
-				const urls = playlist === undefined ? [result.url] : [playlist.videoUrl, playlist.audioUrl];
-				const found = urls.filter((entry) => entry !== undefined);
-				if (found.length === 0) {
+				const variants = parseMultivariantPlaylist(result.text, result.url);
+				if (variants === undefined) {
+					return [result.url];
+				}
+				if (variants.length === 0) {
 					throw new Error('the multivariant playlist names no variant');
 				}
-				return found;
+				const { videoUrl, audioUrl } = this.#options.chooseVariant(variants);
+				return [videoUrl, audioUrl].filter((entry) => entry !== undefined);
 			}
 			if (result.status < 500 || clock.monotonicMs() > endMs) {
 				throw new Error(`the playlist was answered with ${result.status}: ${result.text.slice(0, 200)}`);

@@ -1,7 +1,7 @@
 /** Tests of the playlist reader. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseMediaPlaylist, parseMultivariantPlaylist } from './media-playlist.ts';
+import { chooseVariant, parseMediaPlaylist, parseMultivariantPlaylist, rungOf } from './media-playlist.ts';
 
 const URL_ = 'http://localhost/hls/demo/b/video0/index.m3u8';
 const DATE_MS = Date.parse('2030-01-01T00:00:00.000Z');
@@ -105,19 +105,40 @@ describe('parseMediaPlaylist', () => {
 });
 
 describe('parseMultivariantPlaylist', () => {
-	it('chooses the best variant and the default sound of its group', () => {
+	it('reads the variants by their bandwidth, each with the default sound of its group', () => {
 		const text = `#EXTM3U
 #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="B",DEFAULT=NO,URI="/b"
 #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="A",DEFAULT=YES,URI="/a"
-#EXT-X-STREAM-INF:BANDWIDTH=100,AUDIO="audio"
-/low
-#EXT-X-STREAM-INF:BANDWIDTH=200,CODECS="avc1.4d400d,mp4a.40.2",AUDIO="audio"
+#EXT-X-STREAM-INF:BANDWIDTH=200000,CODECS="avc1.4d400d,mp4a.40.2",RESOLUTION=640x360,AUDIO="audio"
+
+# A remark.
 /high
+#EXT-X-STREAM-INF:BANDWIDTH=100000
+/low
 `;
-		expect(parseMultivariantPlaylist(text, URL_)).toEqual({
-			videoUrl: 'http://localhost/high',
-			audioUrl: 'http://localhost/a',
-		});
+		const variants = parseMultivariantPlaylist(text, URL_)!;
+		expect(variants).toEqual([
+			{ bandwidthBps: 100_000, heightPixels: undefined, videoUrl: 'http://localhost/low', audioUrl: undefined },
+			{
+				bandwidthBps: 200_000,
+				heightPixels: 360,
+				videoUrl: 'http://localhost/high',
+				audioUrl: 'http://localhost/a',
+			},
+		]);
+		expect(variants.map(rungOf)).toEqual(['100k', '360p']);
 		expect(parseMultivariantPlaylist(LIVE, URL_)).toBeUndefined();
+	});
+
+	it.each([1, 2, 4])('lets a viewer choose of %i variants', (count) => {
+		const variants = Array.from({ length: count }, (_, index) => {
+			return { bandwidthBps: index + 1, heightPixels: undefined, videoUrl: `/${index}`, audioUrl: undefined };
+		});
+		const choose = (choice: 'highest' | 'lowest' | 'spread'): number[] =>
+			Array.from({ length: count * 3 }, (_, viewer) => chooseVariant(variants, choice, viewer).bandwidthBps - 1);
+		expect(new Set(choose('highest'))).toEqual(new Set([count - 1]));
+		expect(new Set(choose('lowest'))).toEqual(new Set([0]));
+		const spread = Map.groupBy(choose('spread'), (index) => index);
+		expect([...spread.values()].map(({ length }) => length)).toEqual(Array.from({ length: count }, () => 3));
 	});
 });

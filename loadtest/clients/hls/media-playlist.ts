@@ -4,6 +4,8 @@
  */
 
 const MAX_LINES = 20_000;
+/** Empty lines and comments between a variant's tag and its address. */
+const MAX_LINES_TO_URI = 20;
 /** rfc8216bis §4.4.3.8: HOLD-BACK is three target durations by default; PART-HOLD-BACK is mandatory with parts. */
 const DEFAULT_HOLD_BACK_FACTOR = 3;
 
@@ -46,7 +48,29 @@ export type MediaPlaylist = {
 	segmentStarts: Map<number, number>;
 };
 
-type MultivariantPlaylist = { videoUrl: string | undefined; audioUrl: string | undefined };
+/** A variant of the picture with the default sound of its group. */
+export type Variant = {
+	bandwidthBps: number;
+	/** Of its RESOLUTION; undefined without one. */
+	heightPixels: number | undefined;
+	videoUrl: string;
+	audioUrl: string | undefined;
+};
+
+/** Which variant a viewer takes. `spread`: each in turn, so that all variants have as many viewers. */
+export const VARIANT_CHOICES = ['highest', 'lowest', 'spread'] as const;
+export type VariantChoice = (typeof VARIANT_CHOICES)[number];
+
+/** `viewerNumber` counts the viewers from 0. `variants` ascend, and there is at least one. */
+export function chooseVariant(variants: readonly Variant[], choice: VariantChoice, viewerNumber: number): Variant {
+	const index = { highest: variants.length - 1, lowest: 0, spread: viewerNumber % variants.length }[choice];
+	return variants[index]!;
+}
+
+/** `720p`, or the bandwidth where the playlist does not name the size. */
+export function rungOf({ heightPixels, bandwidthBps }: Pick<Variant, 'heightPixels' | 'bandwidthBps'>): string {
+	return heightPixels === undefined ? `${Math.round(bandwidthBps / 1000)}k` : `${heightPixels}p`;
+}
 
 /** Attributes of a tag: `A=1,B="x,y"`. */
 function parseAttributes(text: string): Record<string, string> {
@@ -57,30 +81,40 @@ function parseAttributes(text: string): Record<string, string> {
 	return attributes;
 }
 
-/** The variant with the highest bandwidth and its default sound; undefined for a media playlist. */
-export function parseMultivariantPlaylist(text: string, url: string): MultivariantPlaylist | undefined {
+/** All variants, ascending by bandwidth; undefined for a media playlist. */
+export function parseMultivariantPlaylist(text: string, url: string): Variant[] | undefined {
 	if (!text.includes('#EXT-X-STREAM-INF')) {
 		return undefined;
 	}
 	const lines = text.split(/\r?\n/, MAX_LINES);
-	let best: { bandwidth: number; url: string; group: string | undefined } | undefined;
-	lines.forEach((line, index) => {
-		if (line.startsWith('#EXT-X-STREAM-INF:')) {
-			const attributes = parseAttributes(line);
-			const uri = lines.slice(index + 1).find((next) => next !== '' && !next.startsWith('#'));
-			const bandwidth = Number(attributes['BANDWIDTH'] ?? 0);
-			if (uri !== undefined && (best === undefined || bandwidth > best.bandwidth)) {
-				best = { bandwidth, url: resolve(uri, url), group: attributes['AUDIO'] };
-			}
-		}
-	});
 	const sounds = lines.filter((line) => line.startsWith('#EXT-X-MEDIA:')).map((line) => parseAttributes(line));
-	const ofGroup = sounds.filter((sound) => sound['TYPE'] === 'AUDIO' && sound['GROUP-ID'] === best?.group);
-	const sound = ofGroup.find((entry) => entry['DEFAULT'] === 'YES') ?? ofGroup[0];
-	return {
-		videoUrl: best?.url,
-		audioUrl: best?.group === undefined || sound?.['URI'] === undefined ? undefined : resolve(sound['URI'], url),
+	const soundOf = (group: string | undefined): string | undefined => {
+		const ofGroup = sounds.filter((sound) => sound['TYPE'] === 'AUDIO' && sound['GROUP-ID'] === group);
+		const uri = (ofGroup.find((entry) => entry['DEFAULT'] === 'YES') ?? ofGroup[0])?.['URI'];
+		return group === undefined || uri === undefined ? undefined : resolve(uri, url);
 	};
+	const variants = lines.flatMap((line, index): Variant[] => {
+		if (!line.startsWith('#EXT-X-STREAM-INF:')) {
+			return [];
+		}
+		const attributes = parseAttributes(line);
+		const uri = lines
+			.slice(index + 1, index + 1 + MAX_LINES_TO_URI)
+			.find((next) => next !== '' && !next.startsWith('#'));
+		const height = /^\d{1,5}x(\d{1,5})$/.exec(attributes['RESOLUTION'] ?? '')?.[1];
+		const bandwidth = Number(attributes['BANDWIDTH']);
+		return uri === undefined
+			? []
+			: [
+					{
+						bandwidthBps: Number.isFinite(bandwidth) ? bandwidth : 0,
+						heightPixels: height === undefined ? undefined : Number(height),
+						videoUrl: resolve(uri, url),
+						audioUrl: soundOf(attributes['AUDIO']),
+					},
+				];
+	});
+	return variants.toSorted((one, other) => one.bandwidthBps - other.bandwidthBps);
 }
 
 /** Reads a media playlist; `previous` has the times that a delta update leaves out. Throws Error for other text. */

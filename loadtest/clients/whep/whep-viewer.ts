@@ -15,6 +15,7 @@ import {
 import { type CancelTimer, type Clock, sleep, withDeadline } from '../../../core/lifecycle/clock.ts';
 import { VIEWER_HEADER } from '../../../core/protocol/signaling/signaling-constants.ts';
 import { connectDtls, offerValuesOf } from '../whip/whip-transport.ts';
+import { type PictureSize, SizeReader } from './size-reader.ts';
 import { RtpSink, type RtpSinkFigures } from './rtp-sink.ts';
 import { mapCandidatePorts, parseWhepAnswer, type WhepAnswer, whepOffer } from './whep-offer.ts';
 
@@ -38,7 +39,12 @@ type WhepViewerOptions = {
 	portMap: Readonly<Record<number, number>>;
 	/** From the signaling socket, so that the session uses the viewer's seat; undefined without a socket. */
 	viewerId: string | undefined;
-	figures: RtpSinkFigures & { jitter(jitterMs: number): void; authenticationFailed(): void };
+	figures: RtpSinkFigures & {
+		jitter(jitterMs: number): void;
+		authenticationFailed(): void;
+		/** The picture has this size now. */
+		pictureSize(size: PictureSize): void;
+	};
 	/** Called once when a connected session ends by itself. */
 	onLost(reason: string): void;
 };
@@ -61,6 +67,7 @@ export class WhepViewer {
 	#sessionUrl: string | undefined;
 	#dtls: RTCDtlsTransport | undefined;
 	#sink: RtpSink | undefined;
+	#sizes: SizeReader | undefined;
 	#lastPacketAtMs = 0;
 	#sampleIn = 1;
 	#isClosed = false;
@@ -85,6 +92,8 @@ export class WhepViewer {
 		enlargeBuffers(ice);
 		const answer = await this.#negotiate(ice);
 		this.#sink = new RtpSink(answer.tracks, this.#options.figures);
+		const video = answer.tracks.find(({ kind }) => kind === 'video');
+		this.#sizes = video === undefined ? undefined : new SizeReader(video.payloadType);
 		const picture = new Promise<void>((resolve) => (this.#onPicture = resolve));
 		await this.#connect(ice, answer);
 		this.#takeOver(ice);
@@ -159,9 +168,13 @@ export class WhepViewer {
 			if (sink.receive(data, clock.nowMs() + clockOffsetMs)) {
 				this.#onPicture();
 			}
-			if (--this.#sampleIn === 0) {
+			const readsSize = this.#sizes?.wants(data, this.#lastPacketAtMs) ?? false;
+			if (--this.#sampleIn <= 0 || readsSize) {
 				this.#sampleIn = DECRYPT_EVERY;
-				this.#authenticate(data);
+				const packet = this.#authenticate(data);
+				if (readsSize && packet !== undefined) {
+					this.#readSize(packet);
+				}
 			}
 		};
 		this.#lastPacketAtMs = clock.monotonicMs();
@@ -171,12 +184,20 @@ export class WhepViewer {
 		);
 	}
 
-	#authenticate(data: Buffer): void {
+	#authenticate(data: Buffer): Buffer | undefined {
 		try {
-			this.#dtls!.srtp.decrypt(data);
+			return this.#dtls!.srtp.decrypt(data);
 		} catch {
 			// Not encrypted with the session's keys.
 			this.#options.figures.authenticationFailed();
+			return undefined;
+		}
+	}
+
+	#readSize(packet: Buffer): void {
+		const size = this.#sizes!.read(packet, this.#lastPacketAtMs);
+		if (size !== undefined && !this.#isClosed) {
+			this.#options.figures.pictureSize(size);
 		}
 	}
 

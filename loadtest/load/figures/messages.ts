@@ -1,4 +1,5 @@
 /** The messages between the load tester's processes over Node's IPC, as JSON. */
+import type { VariantChoice } from '../../clients/hls/media-playlist.ts';
 import type { HistogramData } from './histogram.ts';
 
 /** Kinds of process. */
@@ -24,6 +25,8 @@ export type RoleConfig = {
 	processName: string;
 	/** The arrival of each viewer of this process, from the start. */
 	arrivalsMs: number[];
+	/** Of viewers by LL-HLS. */
+	hlsVariant: VariantChoice;
 	/** Audience only: its viewers choose LL-HLS themselves. */
 	isPinnedToHls: boolean;
 	endpoints: Endpoints;

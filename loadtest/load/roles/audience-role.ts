@@ -2,7 +2,7 @@
 import { chance } from '../../../core/lifecycle/back-off.ts';
 import type { CancelTimer } from '../../../core/lifecycle/clock.ts';
 import type { TierDecision } from '../../../core/protocol/signaling/signaling-messages.ts';
-import { createHlsPlayer } from './hls-player.ts';
+import { hlsPlayers } from './hls-player.ts';
 import { scheduleArrivals } from './arrivals.ts';
 import { firstNotes, type Role, type RoleContext, TIER_NAMES } from './role.ts';
 import { createWebRtcPlayer } from './webrtc-player.ts';
@@ -17,6 +17,7 @@ export class AudienceRole implements Role {
 	readonly #note: RoleContext['note'];
 	/** In the order of arrival. */
 	readonly #viewers = new Set<AudienceViewer>();
+	readonly #createHls = hlsPlayers();
 	readonly #reader = new FrameReader();
 	readonly #cancels: CancelTimer[] = [];
 	#isStopped = false;
@@ -77,7 +78,7 @@ export class AudienceRole implements Role {
 			createPlayer: (tier, onLost, viewerId) =>
 				tier === 'webrtc'
 					? createWebRtcPlayer(this.#context, onLost, viewerId)
-					: createHlsPlayer(this.#context, onLost),
+					: this.#createHls(this.#context, onLost),
 			chance,
 			events: this.#events(() => void this.#remove(viewer)),
 		});

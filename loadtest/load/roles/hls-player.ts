@@ -1,9 +1,25 @@
-/** An LL-HLS viewer with its figures. */
-import type { Player, PlayerContext } from './player.ts';
+/** LL-HLS viewers with their figures. */
+import { chooseVariant, rungOf } from '../../clients/hls/media-playlist.ts';
+import { adjustRung, type Player, type PlayerContext } from './player.ts';
 import { HlsViewer } from '../../clients/hls/hls-viewer.ts';
 
+/** Makes the viewers of one process, which share the variants out; see {@link createHlsPlayer}. */
+export function hlsPlayers(): (context: PlayerContext, onLost: (reason: string) => void) => Player {
+	let viewerCount = 0;
+	return (context, onLost) => createHlsPlayer(context, onLost, viewerCount++);
+}
+
 /** Not started. `config.endpoints.hls` must be there. */
-export function createHlsPlayer({ clock, config, figures }: PlayerContext, onLost: (reason: string) => void): Player {
+function createHlsPlayer(
+	{ clock, config, figures }: PlayerContext,
+	onLost: (reason: string) => void,
+	viewerNumber: number,
+): Player {
+	let rung: string | undefined;
+	const setRung = (next: string | undefined): void => {
+		adjustRung(figures, 'hls', rung, next);
+		rung = next;
+	};
 	let byteCount = 0;
 	let countedAtMs: number | undefined;
 	const counted = { gapCount: 0, jumpCount: 0 };
@@ -11,6 +27,11 @@ export function createHlsPlayer({ clock, config, figures }: PlayerContext, onLos
 		clock,
 		url: config.endpoints.hls!,
 		clockOffsetMs: config.clockOffsetMs,
+		chooseVariant: (variants) => {
+			const variant = chooseVariant(variants, config.hlsVariant, viewerNumber);
+			setRung(rungOf(variant));
+			return variant;
+		},
 		figures: {
 			partLate: (lateMs) => figures.sample('hls.partLate', lateMs),
 			chunkTime: (durationMs) => figures.sample('hls.partTime', durationMs),
@@ -26,7 +47,10 @@ export function createHlsPlayer({ clock, config, figures }: PlayerContext, onLos
 	});
 	return {
 		start: () => viewer.start(),
-		close: () => Promise.resolve(viewer.close()),
+		close: () => {
+			setRung(undefined);
+			return Promise.resolve(viewer.close());
+		},
 		each: () => {
 			const latencyMs = viewer.latencyMs();
 			if (latencyMs !== undefined) {

@@ -3,6 +3,24 @@ import type { RoleContext } from './role.ts';
 
 export type PlayerContext = Pick<RoleContext, 'clock' | 'config' | 'figures'>;
 
+/** Counts a viewer under the size of their picture, `720p`; undefined: none. */
+export function adjustRung(
+	figures: PlayerContext['figures'],
+	tier: 'webrtc' | 'hls',
+	before: string | undefined,
+	now: string | undefined,
+): void {
+	if (before === now) {
+		return;
+	}
+	if (before !== undefined) {
+		figures.adjust(`${tier}.rung.${before}`, -1);
+	}
+	if (now !== undefined) {
+		figures.adjust(`${tier}.rung.${now}`, 1);
+	}
+}
+
 /** One use. */
 export interface Player {
 	/** Resolves with the first picture; rejects with the reason. */

@@ -2,7 +2,7 @@
 import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
 import { AudienceRole } from './audience-role.ts';
 import { ChatRole } from './chat-role.ts';
-import { createHlsPlayer } from './hls-player.ts';
+import { hlsPlayers } from './hls-player.ts';
 import { createWebRtcPlayer } from './webrtc-player.ts';
 import { Figures } from '../figures/figures.ts';
 import type { ChildMessage, ParentMessage, RoleConfig } from '../figures/messages.ts';
@@ -34,7 +34,7 @@ function createRole(context: RoleContext): Role {
 		case 'webrtc':
 			return new ViewersRole(context, 'webrtc', createWebRtcPlayer);
 		case 'hls':
-			return new ViewersRole(context, 'hls', createHlsPlayer);
+			return new ViewersRole(context, 'hls', hlsPlayers());
 		case 'audience':
 			return new AudienceRole(context);
 		case 'chat':

@@ -1,5 +1,5 @@
 /** A WebRTC viewer with its figures. */
-import type { Player, PlayerContext } from './player.ts';
+import { adjustRung, type Player, type PlayerContext } from './player.ts';
 import { bytesToBps } from '../../../core/units.ts';
 import type { RtpTotals } from '../../clients/whep/rtp-sink.ts';
 import { WhepViewer } from '../../clients/whep/whep-viewer.ts';
@@ -10,6 +10,11 @@ export function createWebRtcPlayer(
 	onLost: (reason: string) => void,
 	viewerId?: string,
 ): Player {
+	let rung: string | undefined;
+	const setRung = (next: string | undefined): void => {
+		adjustRung(figures, 'webrtc', rung, next);
+		rung = next;
+	};
 	const viewer = new WhepViewer({
 		clock,
 		url: config.endpoints.whep!,
@@ -24,6 +29,7 @@ export function createWebRtcPlayer(
 				figures.sample('webrtc.freeze', durationMs);
 			},
 			jitter: (jitterMs) => figures.sample('webrtc.jitter', jitterMs),
+			pictureSize: ({ heightPixels }) => setRung(`${heightPixels}p`),
 			authenticationFailed: () => figures.count('webrtc.unauthenticatedPackets'),
 		},
 		onLost,
@@ -31,7 +37,10 @@ export function createWebRtcPlayer(
 	let counted: { totals: RtpTotals; atMs: number } | undefined;
 	return {
 		start: () => viewer.start(),
-		close: () => viewer.close(),
+		close: () => {
+			setRung(undefined);
+			return viewer.close();
+		},
 		each: () => {
 			if (viewer.sink === undefined) {
 				return;

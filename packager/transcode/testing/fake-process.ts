@@ -59,9 +59,14 @@ export class FakeProcess extends TypedEmitter<FfmpegProcessEvents> implements En
 		}
 	}
 
+	/** Of the first output. */
 	output(...chunks: Uint8Array[]): void {
+		this.outputOf(0, ...chunks);
+	}
+
+	outputOf(index: number, ...chunks: Uint8Array[]): void {
 		for (const chunk of chunks) {
-			this.emit('output', chunk);
+			this.emit('output', chunk, index);
 		}
 	}
 

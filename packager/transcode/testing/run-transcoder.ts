@@ -5,8 +5,12 @@ import type { TrackConfig } from '../../../core/media/codecs.ts';
 import type { MediaTranscoder } from '../../../core/media/transcoder.ts';
 import { ticksToMs } from '../../../core/units.ts';
 
-const QUIET_MS = 400;
-const QUIET_DEADLINE_MS = 20_000;
+/** On a busy machine the encoder is behind by more than finish() waits for. */
+const CATCH_UP_DEADLINE_MS = 30_000;
+/** As far behind as it may be at the end; pictures that wait for the next ones in the decoder are part of it. */
+const CAUGHT_UP_MS = 600;
+/** As much as waits while the encoder sets the pace; it drops what waits for 2 s. */
+const QUEUED_MS = 500;
 
 /** What a transcoder has emitted so far. */
 type CollectedOutput = {
@@ -22,23 +26,30 @@ export type TranscodeResult = Pick<CollectedOutput, 'units' | 'outputAtMs'> & {
 	writtenAtMs: number[];
 };
 
-/** Writes all units in their own time divided by `speed`, waits for the rest, closes. Fails if there is no output. */
+/**
+ * Writes all units in their own time divided by `speed`, or as fast as they are encoded; waits for the rest, closes.
+ * Fails if there is no output.
+ */
 export async function runTranscoder(
 	transcoder: MediaTranscoder,
 	input: readonly AccessUnit[],
-	speed = 1,
+	speed: number | 'as-encoded' = 1,
 ): Promise<TranscodeResult> {
 	const collected = collect(transcoder);
 	const writtenAtMs: number[] = [];
 	const first = input[0]!;
 	const startMs = systemClock.monotonicMs();
 	for (const unit of input) {
-		const restMs = startMs + ticksToMs(unit.decodeTimeTicks - first.decodeTimeTicks, unit.clockRate) / speed;
-		await pauseUntil(restMs);
+		if (speed === 'as-encoded') {
+			await waitUntil(() => transcoder.statistics.queuedMs <= QUEUED_MS);
+		} else {
+			const dueMs = startMs + ticksToMs(unit.decodeTimeTicks - first.decodeTimeTicks, unit.clockRate) / speed;
+			await pauseUntil(dueMs);
+		}
 		writtenAtMs.push(systemClock.monotonicMs());
 		transcoder.write(unit);
 	}
-	await waitUntilQuiet(collected.units);
+	await waitUntil(() => transcoder.statistics.lagMs <= CAUGHT_UP_MS);
 	await transcoder.finish();
 	const config = collected.configs.at(-1);
 	if (config === undefined) {
@@ -62,12 +73,11 @@ export function collect(transcoder: MediaTranscoder): CollectedOutput {
 	return collected;
 }
 
-/** Waits until nothing more comes: on a busy machine the encoder is behind by more than finish() waits for. */
-async function waitUntilQuiet(units: readonly AccessUnit[]): Promise<void> {
-	const endMs = systemClock.monotonicMs() + QUIET_DEADLINE_MS;
-	for (let count = -1; units.length > count && systemClock.monotonicMs() < endMs;) {
-		count = units.length;
-		await sleep(systemClock, QUIET_MS);
+/** Or until the deadline. */
+async function waitUntil(condition: () => boolean): Promise<void> {
+	const endMs = systemClock.monotonicMs() + CATCH_UP_DEADLINE_MS;
+	while (!condition() && systemClock.monotonicMs() < endMs) {
+		await sleep(systemClock, 2);
 	}
 }
 

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
-import { compressTimestamps, JoinLayer } from './join-layer.ts';
+import { compressTimestamps, JoinLayer, type BurstSource } from './join-layer.ts';
 import type { KeptPacket } from '../layer/newest-gop.ts';
 import { createStream, SentPackets, sequenceSteps } from '../testing/sent-packets.ts';
 
@@ -23,13 +23,19 @@ function gopOf(pictureCount: number, packetsPerPicture = 1, firstSequence = 500)
 	);
 }
 
+/** A live layer with this GOP. */
+function source(packets: KeptPacket[], highestSequence: number): BurstSource {
+	const gop = { packetCount: packets.length, packets: () => packets };
+	return { gop: packets.length === 0 ? undefined : gop, highestSequence, followers: new Set() };
+}
+
 function setUp(): { clock: FakeClock; sent: SentPackets; layer: JoinLayer } {
 	const clock = new FakeClock();
 	const sent = new SentPackets();
 	return {
 		clock,
 		sent,
-		layer: new JoinLayer({ clock, stream: createStream(5, clock, sent) }, { spatialLayer: 0, firstSequence: 100 }),
+		layer: new JoinLayer({ clock, stream: createStream(5, clock, sent) }, { spatialLayer: 1, firstSequence: 100 }),
 	};
 }
 
@@ -61,10 +67,10 @@ describe('compressTimestamps', () => {
 describe('JoinLayer', () => {
 	it('sends nothing while idle or filling', () => {
 		const { sent, layer } = setUp();
-		layer.follow(packet(1, 0));
+		layer.follow(packet(1, 0), false);
 		layer.addNewcomer();
 		expect(layer.state).toBe('filling');
-		layer.follow(packet(2, 0));
+		layer.follow(packet(2, 0), false);
 		expect(sent.packets).toEqual([]);
 	});
 
@@ -81,7 +87,7 @@ describe('JoinLayer', () => {
 	it('sends the GOP compressed, its capture times as they were, with a report', () => {
 		const { sent, layer } = setUp();
 		layer.addNewcomer();
-		layer.burst(gopOf(3), 502);
+		layer.burst(source(gopOf(3), 502));
 		expect(layer.state).toBe('following');
 		expect(sent.order.slice(0, 2)).toEqual(['packet', 'report']);
 		expect(sent.packets.map(({ timestampTicks }) => timestampTicks)).toEqual([905_820, 905_910, 906_000]);
@@ -92,9 +98,9 @@ describe('JoinLayer', () => {
 	it('sends a long GOP in groups of 24 a millisecond, and live packets behind it', async () => {
 		const { clock, sent, layer } = setUp();
 		layer.addNewcomer();
-		layer.burst(gopOf(60), 559);
+		layer.burst(source(gopOf(60), 559));
 		expect(sent.packets).toHaveLength(24);
-		layer.follow(packet(560, 1_080_000));
+		layer.follow(packet(560, 1_080_000), false);
 		expect(sent.packets).toHaveLength(24);
 		await clock.advance(1);
 		expect(sent.packets).toHaveLength(48);
@@ -103,15 +109,15 @@ describe('JoinLayer', () => {
 		expect(new Set(sequenceSteps(sent.packets))).toEqual(new Set([1]));
 		expect(sent.packets.at(-1)!.timestampTicks).toBe(1_080_000);
 		expect(clock.pendingCount).toBe(0);
-		layer.follow(packet(561, 1_083_000));
+		layer.follow(packet(561, 1_083_000), false);
 		expect(sent.packets).toHaveLength(62);
 	});
 
 	it('gives a late packet of the GOP the place and the time of its picture here', () => {
 		const { sent, layer } = setUp();
 		layer.addNewcomer();
-		layer.burst([packet(500, 900_000), packet(502, 903_000)], 502);
-		layer.follow(packet(501, 900_000));
+		layer.burst(source([packet(500, 900_000), packet(502, 903_000)], 502));
+		layer.follow(packet(501, 900_000), false);
 		const [first, second, late] = sent.packets;
 		expect(sequenceSteps([first!, second!])).toEqual([2]);
 		expect(late!.sequenceNumber - first!.sequenceNumber).toBe(1);
@@ -121,9 +127,9 @@ describe('JoinLayer', () => {
 	it('just follows when there is no GOP', () => {
 		const { sent, layer } = setUp();
 		layer.addNewcomer();
-		layer.burst([], 700);
-		layer.follow(packet(701, 900_000));
-		layer.follow(packet(702, 903_000));
+		layer.burst(source([], 700));
+		layer.follow(packet(701, 900_000), false);
+		layer.follow(packet(702, 903_000), false);
 		expect(sequenceSteps(sent.packets)).toEqual([1]);
 	});
 
@@ -131,14 +137,14 @@ describe('JoinLayer', () => {
 		const { sent, layer } = setUp();
 		layer.addNewcomer();
 		layer.addNewcomer();
-		layer.burst(gopOf(2), 501);
+		layer.burst(source(gopOf(2), 501));
 		layer.removeNewcomer();
 		layer.liveKeyFrame();
-		layer.follow(packet(502, 960_000));
+		layer.follow(packet(502, 960_000), false);
 		expect([layer.state, sent.packets.length]).toEqual(['following', 3]);
 		layer.removeNewcomer();
 		expect(layer.state).toBe('idle');
-		layer.follow(packet(503, 963_000));
+		layer.follow(packet(503, 963_000), false);
 		expect(sent.packets).toHaveLength(3);
 	});
 
@@ -146,7 +152,7 @@ describe('JoinLayer', () => {
 		const { layer } = setUp();
 		layer.addNewcomer();
 		layer.removeNewcomer();
-		layer.burst(gopOf(2), 501);
+		layer.burst(source(gopOf(2), 501));
 		expect(layer.state).toBe('following');
 		layer.liveKeyFrame();
 		expect(layer.state).toBe('idle');
@@ -156,7 +162,7 @@ describe('JoinLayer', () => {
 		const { sent, layer } = setUp();
 		for (const firstSequence of [500, 2000]) {
 			layer.addNewcomer();
-			layer.burst(gopOf(2, 1, firstSequence), firstSequence + 1);
+			layer.burst(source(gopOf(2, 1, firstSequence), firstSequence + 1));
 			layer.removeNewcomer();
 			layer.liveKeyFrame();
 		}
@@ -166,7 +172,7 @@ describe('JoinLayer', () => {
 	it('stops in the middle of a burst when reset, without a timer left', async () => {
 		const { clock, sent, layer } = setUp();
 		layer.addNewcomer();
-		layer.burst(gopOf(100), 599);
+		layer.burst(source(gopOf(100), 599));
 		layer.reset();
 		expect(clock.pendingCount).toBe(0);
 		await clock.advance(100);

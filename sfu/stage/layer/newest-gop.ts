@@ -12,6 +12,10 @@ const MAX_BYTES = 4 * 1024 * 1024;
 export class NewestGop {
 	#packets: KeptPacket[] = [];
 	#bytes = 0;
+	/** Of its packets, kept or not. */
+	#count = 0;
+	#lowest = Infinity;
+	#highest = -Infinity;
 	#isComplete = false;
 
 	/** True when there is a GOP that can be sent. */
@@ -19,14 +23,26 @@ export class NewestGop {
 		return this.#isComplete && this.#packets.length > 0;
 	}
 
+	get packetCount(): number {
+		return this.#packets.length;
+	}
+
+	/** True when `next` follows the newest packet, and none since the key frame is missing. */
+	isWholeUpTo(next: number): boolean {
+		return next === this.#highest + 1 && this.#count > this.#highest - this.#lowest;
+	}
+
 	/** A key frame begins: drops what came before, but not its own packets that overtook its first one. */
 	begin(timestampTicks: number): void {
 		this.#packets = this.#packets.filter((packet) => packet.timestampTicks >= timestampTicks);
 		this.#bytes = this.#packets.reduce((sum, packet) => sum + packet.payload.length, 0);
+		[this.#count, this.#lowest, this.#highest] = [0, Infinity, -Infinity];
+		this.#packets.forEach((packet) => this.#countIn(packet));
 		this.#isComplete = true;
 	}
 
 	add(packet: KeptPacket): void {
+		this.#countIn(packet);
 		if (!this.#isComplete) {
 			return;
 		}
@@ -41,5 +57,11 @@ export class NewestGop {
 	/** The packets in sequence order; late ones are put in place. */
 	packets(): KeptPacket[] {
 		return this.#packets.toSorted((one, other) => one.liveSequence - other.liveSequence);
+	}
+
+	#countIn({ liveSequence }: KeptPacket): void {
+		this.#count++;
+		this.#lowest = Math.min(this.#lowest, liveSequence);
+		this.#highest = Math.max(this.#highest, liveSequence);
 	}
 }

@@ -2,7 +2,7 @@
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { epochMsToNtp, msToTicks } from '../../../core/units.ts';
 import { writeSenderReport } from '../../../core/wire/rtp/rtcp.ts';
-import { STAGE_HEADER_BYTES, writeStageHeader } from '../../../core/wire/rtp/rtp-packet.ts';
+import { stageHeaderBytes, writeStageHeader, type StageDescriptor } from '../../../core/wire/rtp/rtp-packet.ts';
 
 /** Sender reports come quickly at first: receivers need one of each stream to play sound and picture in step. */
 const FIRST_REPORT_INTERVAL_MS = 100;
@@ -18,6 +18,21 @@ export type StagePacket = {
 	/** RTP timestamp on the stage, already offset; taken modulo 2^32. */
 	timestampTicks: number;
 	captureTimeMs: number;
+	/**
+	 * Where mediasoup places the packet in time, which aligns layers by it; the capture time when it is undefined. It has
+	 * to change as the timestamps do.
+	 */
+	alignedTimeMs?: number;
+	descriptor?: StageDescriptor;
+};
+
+/** The same instant on the stream and on the server's clock. */
+export type StreamTimes = Pick<StagePacket, 'timestampTicks' | 'captureTimeMs'>;
+
+/** A packet without a picture: an access unit delimiter alone. */
+export const SILENCE: Pick<StagePacket, 'payload' | 'hasMarker'> = {
+	payload: Uint8Array.of(0x09, 0xf0),
+	hasMarker: true,
 };
 
 type StageStreamDependencies = { clock: Clock; send: (packet: Buffer) => void };
@@ -29,8 +44,9 @@ export class StageStream {
 	#packetCount = 0;
 	#octetCount = 0;
 	#lastTimestampTicks = 0;
-	#lastCaptureTimeMs = 0;
+	#lastAlignedTimeMs = 0;
 	#lastSentAtMs = -Infinity;
+	#keptAliveAtMs = -Infinity;
 	#reportCount = 0;
 	#reportedAtMs = -Infinity;
 
@@ -43,6 +59,11 @@ export class StageStream {
 		return this.#options.ssrc;
 	}
 
+	/** Time since the last packet of any kind. */
+	get silenceMs(): number {
+		return this.#deps.clock.monotonicMs() - Math.max(this.#lastSentAtMs, this.#keptAliveAtMs);
+	}
+
 	/** Packets and payload bytes sent so far. */
 	get statistics(): { packetCount: number; octetCount: number } {
 		return { packetCount: this.#packetCount, octetCount: this.#octetCount };
@@ -50,24 +71,24 @@ export class StageStream {
 
 	/** Sends one packet, and a sender report after it when one is due. */
 	send(packet: StagePacket, sequenceNumber: number): void {
-		const { payload, hasMarker, timestampTicks, captureTimeMs } = packet;
-		this.#lastTimestampTicks = timestampTicks;
-		this.#lastCaptureTimeMs = captureTimeMs;
-		const { ssrc, payloadType } = this.#options;
 		const nowMs = this.#deps.clock.monotonicMs();
+		this.#lastTimestampTicks = packet.timestampTicks;
+		this.#lastAlignedTimeMs = packet.alignedTimeMs ?? packet.captureTimeMs;
 		this.#lastSentAtMs = nowMs;
-		const datagram = Buffer.allocUnsafe(STAGE_HEADER_BYTES + payload.length);
-		const header = { payloadType, hasMarker, sequenceNumber, timestampTicks, ssrc };
-		writeStageHeader(datagram, header, epochMsToNtp(captureTimeMs));
-		datagram.set(payload, STAGE_HEADER_BYTES);
 		this.#packetCount++;
-		this.#octetCount += payload.length;
-		this.#deps.send(datagram);
+		this.#octetCount += packet.payload.length;
+		this.#write(packet, sequenceNumber);
 		// After the packet, because mediasoup drops reports of streams that it does not know yet.
 		const intervalMs = this.#reportCount < FIRST_REPORT_COUNT ? FIRST_REPORT_INTERVAL_MS : REPORT_INTERVAL_MS;
 		if (nowMs - this.#reportedAtMs >= intervalMs) {
 			this.report();
 		}
+	}
+
+	/** Sends a packet that no viewer gets, so that mediasoup does not take the stream for dead. It is not counted. */
+	keepAlive(times: StreamTimes, sequenceNumber: number): void {
+		this.#keptAliveAtMs = this.#deps.clock.monotonicMs();
+		this.#write({ ...SILENCE, ...times, descriptor: 'hidden' }, sequenceNumber);
 	}
 
 	/** Starts again with quick reports: after a splice, or when a join layer is used again. */
@@ -91,10 +112,23 @@ export class StageStream {
 			writeSenderReport({
 				ssrc,
 				nowMs,
-				timestampTicks: this.#lastTimestampTicks + msToTicks(nowMs - this.#lastCaptureTimeMs, clockRate),
+				timestampTicks: this.#lastTimestampTicks + msToTicks(nowMs - this.#lastAlignedTimeMs, clockRate),
 				...this.statistics,
 				cname,
 			}),
 		);
+	}
+
+	#write(packet: StagePacket, sequenceNumber: number): void {
+		const { payload, hasMarker, timestampTicks, captureTimeMs, alignedTimeMs, descriptor } = packet;
+		const { ssrc, payloadType } = this.#options;
+		const captureClockOffsetMs = alignedTimeMs === undefined ? undefined : captureTimeMs - alignedTimeMs;
+		const extras = { descriptor, captureClockOffsetMs };
+		const headerBytes = stageHeaderBytes(extras);
+		const datagram = Buffer.allocUnsafe(headerBytes + payload.length);
+		const header = { payloadType, hasMarker, sequenceNumber, timestampTicks, ssrc };
+		writeStageHeader(datagram, header, epochMsToNtp(captureTimeMs), extras);
+		datagram.set(payload, headerBytes);
+		this.#deps.send(datagram);
 	}
 }

@@ -4,6 +4,7 @@ import type { Clock } from '../../../core/lifecycle/clock.ts';
 import {
 	ABS_CAPTURE_TIME_EXTENSION_ID,
 	createRtpHeader,
+	DEPENDENCY_DESCRIPTOR_EXTENSION_ID,
 	isRtcp,
 	readRtpHeader,
 } from '../../../core/wire/rtp/rtp-packet.ts';
@@ -18,6 +19,8 @@ export type SentPacket = {
 	payload: Buffer;
 	/** From the abs-capture-time extension; undefined without one. */
 	captureTimeMs: number | undefined;
+	/** Of the dependency descriptor extension; undefined without one. */
+	descriptor: 'switch-point' | 'hidden' | undefined;
 };
 
 /** One sender report with its CNAME. */
@@ -64,7 +67,7 @@ export class SentPackets {
 			timestampTicks,
 			hasMarker,
 			payload: Buffer.from(datagram.subarray(header.payloadStart, header.payloadEnd)),
-			captureTimeMs: readCaptureTime(datagram),
+			...readExtensions(datagram),
 		});
 	}
 
@@ -90,21 +93,24 @@ export class SentPackets {
 }
 
 // RFC 8285 §4.2: one-byte headers, zero bytes between them are padding.
-function readCaptureTime(datagram: Buffer): number | undefined {
+function readExtensions(datagram: Buffer): Pick<SentPacket, 'captureTimeMs' | 'descriptor'> {
+	const found: ReturnType<typeof readExtensions> = { captureTimeMs: undefined, descriptor: undefined };
 	const start = 12 + (datagram[0]! & 0x0f) * 4;
 	if ((datagram[0]! & 0x10) === 0 || datagram.readUInt16BE(start) !== 0xbede) {
-		return undefined;
+		return found;
 	}
 	const end = start + 4 + datagram.readUInt16BE(start + 2) * 4;
 	for (let offset = start + 4; offset < end;) {
 		const id = datagram[offset]! >> 4;
 		const size = id === 0 ? 0 : (datagram[offset]! & 0x0f) + 1;
 		if (id === ABS_CAPTURE_TIME_EXTENSION_ID) {
-			return ntpToEpochMs(datagram.readUInt32BE(offset + 1), datagram.readUInt32BE(offset + 5));
+			found.captureTimeMs = ntpToEpochMs(datagram.readUInt32BE(offset + 1), datagram.readUInt32BE(offset + 5));
+		} else if (id === DEPENDENCY_DESCRIPTOR_EXTENSION_ID) {
+			found.descriptor = size > 3 ? 'switch-point' : 'hidden';
 		}
 		offset += 1 + size;
 	}
-	return undefined;
+	return found;
 }
 
 /** A video stream whose datagrams are kept. */

@@ -365,7 +365,14 @@ describe('news', () => {
 		} as const;
 		fast.session!.receive({ ...figures, tier: 'webrtc', latencyMs: 150.4 });
 		slow.session!.receive({ ...figures, tier: 'll-hls', latencyMs: 1800 });
-		slow.session!.receive({ ...figures, tier: 'll-hls', latencyMs: 2000, stallCount: 2, stalledForMs: 300 });
+		slow.session!.receive({
+			...figures,
+			tier: 'll-hls',
+			latencyMs: 2000,
+			stallCount: 2,
+			stalledForMs: 300,
+			rung: '480p30',
+		});
 		const channel = bench.channels.get('demo')!;
 		expect(bench.rooms.distribution(channel.name)).toEqual({
 			viewerCount: 2,
@@ -378,12 +385,16 @@ describe('news', () => {
 				{ tier: 'webrtc', reason: 'fits', count: 1 },
 				{ tier: 'll-hls', reason: 'webrtc-unsupported', count: 1 },
 			],
+			rungs: [{ tier: 'll-hls', rung: '480p30', count: 1 }],
 			waitingCount: 0,
 		});
 		expect(bench.events.filter(({ kind }) => kind === 'stall')).toMatchObject([{ payload: { count: 2 } }]);
 		expect(bench.events.filter(({ kind }) => kind === 'latency')).toHaveLength(2);
 		await bench.clock.advance(16_000);
-		expect(bench.rooms.distribution(channel.name).byTier.webrtc.latencyMs).toBeNull();
+		expect(bench.rooms.distribution(channel.name)).toMatchObject({
+			byTier: { webrtc: { latencyMs: null } },
+			rungs: [],
+		});
 	});
 });
 

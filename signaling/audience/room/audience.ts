@@ -77,6 +77,8 @@ export class AudienceRooms implements SignalingRooms {
 		this.#transports = new WebRtcSessions({
 			onLastClosed: (viewerId, channelName) => this.#rooms.get(channelName)?.transportClosed(viewerId),
 			onWorkerLost: (viewerId, channelName) => this.#onWorkerLost(viewerId, channelName),
+			onPicture: (viewerId, channelName, picture) => this.#rooms.get(channelName)?.pictures.changed(viewerId, picture),
+			onLineTooPoor: (viewerId, channelName) => this.#rooms.get(channelName)?.pictures.lineTooPoor(viewerId),
 		});
 	}
 
@@ -149,6 +151,7 @@ export class AudienceRooms implements SignalingRooms {
 
 	addTransport(session: WebRtcSession): void {
 		this.#transports.add(session);
+		this.#rooms.get(session.channelName)?.pictures.opened(session);
 	}
 
 	/** Sends a channel's new title, category or policy to its viewers on every node at once. */
@@ -190,7 +193,7 @@ export class AudienceRooms implements SignalingRooms {
 			conditions: () => this.#conditions(name),
 			hasTransport: (viewerId) => this.#transports.has(viewerId),
 			claims: this.#claims,
-			stopPictures: (viewerId) => this.#transports.stopPictures(viewerId),
+			transports: this.#transports,
 			count: () => this.#presence.count(name),
 			onCountChanged: () => this.#presence.changed(),
 			onReturned: (viewerId) => this.#presence.announceMove(viewerId, name),

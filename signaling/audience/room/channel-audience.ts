@@ -21,10 +21,13 @@ import type {
 import { TierController, type TierViewerChange } from '../tiers/tier-controller.ts';
 import { nextDecided, type TierConditions, type TierVerdict, type TierViewer } from '../tiers/tier-input.ts';
 import { reportAudience } from './audience-report.ts';
+import { RoomNews } from './room-news.ts';
 import { ViewerChat } from './viewer-chat.ts';
 import type { ViewerEventKind, ViewerEventSink } from './viewer-event-log.ts';
 import { Viewer } from './viewer.ts';
+import { ViewerPictures } from './viewer-pictures.ts';
 import type { WebRtcClaims } from './webrtc-claims.ts';
+import type { WebRtcSessions } from './webrtc-sessions.ts';
 import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 
 /** A viewer without any sign of life is counted this long. */
@@ -35,8 +38,6 @@ const LINGER_MS = 6000;
 const BATCHING_FROM_VIEWERS = 50;
 /** How long a join waits for others. */
 const BATCH_DELAY_MS = 20;
-/** The viewer count is sent at most this often. */
-const PRESENCE_INTERVAL_MS = 2000;
 
 type ChannelAudienceDependencies = {
 	channel: Channel;
@@ -51,7 +52,8 @@ type ChannelAudienceDependencies = {
 	hasTransport(viewerId: ViewerId): boolean;
 	/** Of all channels. */
 	claims: WebRtcClaims;
-	stopPictures(viewerId: ViewerId): void;
+	/** WebRTC transports of all channels. */
+	transports: Pick<WebRtcSessions, 'stopPictures' | 'wish'>;
 	count(): PresenceCount;
 	onCountChanged(): void;
 	/** A viewer with a token has joined this node: another node may still count them. */
@@ -65,15 +67,14 @@ export class ChannelAudience {
 	readonly #deps: ChannelAudienceDependencies;
 	readonly #scope: CloseScope<'empty' | 'server-shutdown'>;
 	readonly #viewers = new Map<ViewerId, Viewer>();
+	readonly pictures: ViewerPictures;
+	readonly #news: RoomNews;
 	readonly #attachments = new Map<ViewerId, Attachment>();
 	readonly #controller = new TierController();
 	/** Viewers whose facts may have changed since the last decision. Time and transports are checked once a second. */
 	readonly #changed = new Set<Viewer>();
 	#channel: Channel;
 	#batch: Promise<void> | undefined;
-	#describedAs = '';
-	#sentCount = -1;
-	#sentCountAtMs = -Infinity;
 	#emptySinceMs: number;
 	#isClosing = false;
 
@@ -81,6 +82,20 @@ export class ChannelAudience {
 		this.#deps = deps;
 		this.#channel = deps.channel;
 		this.#scope = new CloseScope(deps.logger);
+		this.#news = new RoomNews({
+			clock: deps.clock,
+			describe: () => this.#describe(),
+			sendToAll: (text, importance) => this.#sendToAll(text, importance),
+		});
+		this.pictures = new ViewerPictures({
+			logger: deps.logger,
+			sessions: deps.transports,
+			find: (viewerId) => this.#viewers.get(viewerId),
+			onFailed: (viewer) => {
+				this.#markChanged(viewer);
+				void this.#decideSoon();
+			},
+		});
 		this.#emptySinceMs = deps.clock.monotonicMs();
 		this.#scope.onClose(() => deps.chatRoom.close());
 	}
@@ -122,7 +137,7 @@ export class ChannelAudience {
 
 	update(channel: Channel): void {
 		this.#channel = channel;
-		this.#sendDescription();
+		this.#news.sendDescription();
 		this.decide();
 	}
 
@@ -259,8 +274,8 @@ export class ChannelAudience {
 			}
 		}
 		this.decide();
-		this.#sendDescription();
-		this.#sendCount(nowMs);
+		this.#news.sendDescription();
+		this.#news.sendCount(this.#deps.count().viewerCount);
 	}
 
 	/** For the dashboard. */
@@ -355,6 +370,9 @@ export class ChannelAudience {
 			case 'chat-moderate':
 				void chat.moderate(message);
 				return;
+			case 'picture-wish':
+				this.pictures.wish(viewer, message);
+				return;
 			case 'statistics':
 				viewer.statisticsEvents(message).forEach(([kind, payload]) => this.#log(viewer, kind, payload));
 				viewer.record(message);
@@ -366,7 +384,7 @@ export class ChannelAudience {
 						'a viewer reports a failed tier',
 					);
 					if (message.cause === 'line-too-poor') {
-						this.#deps.stopPictures(viewer.id);
+						this.#deps.transports.stopPictures(viewer.id);
 					}
 				}
 				viewer.record(message);
@@ -463,29 +481,6 @@ export class ChannelAudience {
 	#describe(): ChannelDescription {
 		const { viewerCount } = this.#deps.count();
 		return { ...this.#deps.describe(this.#channel), viewerCount };
-	}
-
-	#sendDescription(): void {
-		const channel = this.#describe();
-		// The frame rate changes with every picture, and the count has its own message.
-		const { viewerCount: _count, video, ...rest } = channel;
-		const lasting = JSON.stringify({ ...rest, video: video === null ? null : { ...video, frameRate: 0 } });
-		const isFirst = this.#describedAs === '';
-		if (lasting !== this.#describedAs) {
-			this.#describedAs = lasting;
-			if (!isFirst) {
-				this.#sendToAll(JSON.stringify({ type: 'channel', channel }), 'vital');
-			}
-		}
-	}
-
-	#sendCount(nowMs: number): void {
-		const { viewerCount } = this.#deps.count();
-		if (viewerCount !== this.#sentCount && nowMs - this.#sentCountAtMs >= PRESENCE_INTERVAL_MS) {
-			this.#sentCount = viewerCount;
-			this.#sentCountAtMs = nowMs;
-			this.#sendToAll(JSON.stringify({ type: 'presence', viewerCount }), 'droppable');
-		}
 	}
 
 	#sendToAll(text: string, importance: 'vital' | 'droppable'): void {

@@ -1,7 +1,12 @@
 /** The state of one viewer of a channel on this node: abilities, last decision, what their player reports. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import type { ViewerId } from '../../../core/ids.ts';
-import type { TierDecision, ViewerStatistics } from '../../../core/protocol/signaling/signaling-messages.ts';
+import type {
+	PictureWish,
+	TierDecision,
+	ViewerPicture,
+	ViewerStatistics,
+} from '../../../core/protocol/signaling/signaling-messages.ts';
 import type { JoinMessage, ViewerConnection, ViewerMessage } from '../socket/viewer-session.ts';
 import type { TierVerdict, TierViewer, ViewerRole } from '../tiers/tier-input.ts';
 import type { ViewerEventKind } from './viewer-event-log.ts';
@@ -11,6 +16,8 @@ import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 const OPENING_MS = 20_000;
 /** Failures of WebRTC are cleared once it has played this long. */
 const FORGIVEN_AFTER_MS = 60_000;
+/** Server and player judge the line, each by its own evidence: two verdicts within this are one. */
+const SAME_VERDICT_MS = 10_000;
 /** A failure this long before or after the death of the SFU worker does not count against the viewer's network. */
 const WORKER_LOSS_MS = 10_000;
 /** A reason or waiting position that changes without the tier is sent at most this often. */
@@ -36,6 +43,10 @@ export class Viewer {
 	role: ViewerRole = 'viewer';
 	lastChatAtMs: number | undefined;
 	isInChat = false;
+	/** Undefined until their player sends one. */
+	pictureWish: PictureWish | undefined;
+	/** What their newest WebRTC transport sends; undefined without one. */
+	picture: ViewerPicture | undefined;
 	#canWebRtc = false;
 	#canHls = true;
 	#isPinnedToHls = false;
@@ -122,9 +133,20 @@ export class Viewer {
 
 	transportClosed(): void {
 		this.#openingUntilMs = -Infinity;
+		this.picture = undefined;
 		if (this.#playing?.tier === 'webrtc') {
 			this.#playing = undefined;
 		}
+	}
+
+	/** Records that their line carries no picture over WebRTC. False: they have no other tier. */
+	lineTooPoor(): boolean {
+		// Viewers without a socket cannot be moved.
+		if (!this.#canHls || this.connection === undefined) {
+			return false;
+		}
+		this.#recordFailure('webrtc', 'line-too-poor');
+		return true;
 	}
 
 	/** Their SFU worker has just died. Their player may have reported the failure before we noticed. */
@@ -224,6 +246,13 @@ export class Viewer {
 		}
 		this.#openingUntilMs = -Infinity;
 		if (this.#clock.nowMs() - this.#workerLostAtMs < WORKER_LOSS_MS) {
+			return;
+		}
+		const isSecondVerdict =
+			cause === 'line-too-poor' &&
+			this.#failureCause === cause &&
+			this.#clock.nowMs() - (this.#failedAtMs ?? -Infinity) < SAME_VERDICT_MS;
+		if (isSecondVerdict) {
 			return;
 		}
 		this.#failedAtMs = this.#clock.nowMs();

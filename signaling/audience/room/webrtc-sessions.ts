@@ -1,5 +1,6 @@
 /** Counts open WebRTC transports by channel and by viewer: each counts against the budget until it is closed. */
 import type { ChannelName, ViewerId } from '../../../core/ids.ts';
+import type { PictureWish, ViewerPicture } from '../../../core/protocol/signaling/signaling-messages.ts';
 import { SetMap } from './set-map.ts';
 
 /** A viewer's id, as players send it in the header `x-spillway-viewer` of their WHEP request. */
@@ -13,6 +14,12 @@ export type WebRtcSession = {
 	onClosed(listener: (reason: string) => void): void;
 	/** Sends only the sound from now on. */
 	stopPicture(): void;
+	/** Chooses the picture from now on. */
+	wish(wish: PictureWish): void;
+	/** Calls the listener with each change of the picture that is sent. */
+	onPicture(listener: (picture: ViewerPicture) => void): void;
+	/** Calls the listener when the line carries no picture at all. */
+	onLineTooPoor(listener: () => void): void;
 };
 
 type WebRtcSessionListeners = {
@@ -20,6 +27,8 @@ type WebRtcSessionListeners = {
 	onLastClosed(viewerId: ViewerId, channelName: ChannelName): void;
 	/** Follows onLastClosed when the worker died. */
 	onWorkerLost(viewerId: ViewerId, channelName: ChannelName): void;
+	onPicture(viewerId: ViewerId, channelName: ChannelName, picture: ViewerPicture): void;
+	onLineTooPoor(viewerId: ViewerId, channelName: ChannelName): void;
 };
 
 export class WebRtcSessions {
@@ -43,6 +52,8 @@ export class WebRtcSessions {
 		this.#byChannel.add(channelName, entry);
 		if (viewerId !== undefined) {
 			this.#byViewer.add(viewerId, session);
+			session.onPicture((picture) => this.#listeners.onPicture(viewerId, channelName, picture));
+			session.onLineTooPoor(() => this.#listeners.onLineTooPoor(viewerId, channelName));
 		}
 		session.onClosed((reason) => {
 			this.#byChannel.delete(channelName, entry);
@@ -67,6 +78,13 @@ export class WebRtcSessions {
 	stopPictures(viewerId: ViewerId): void {
 		for (const session of this.#byViewer.get(viewerId) ?? []) {
 			session.stopPicture();
+		}
+	}
+
+	/** Chooses the viewer's picture. */
+	wish(viewerId: ViewerId, wish: PictureWish): void {
+		for (const session of this.#byViewer.get(viewerId) ?? []) {
+			session.wish(wish);
 		}
 	}
 

@@ -1,7 +1,12 @@
 /** Rooms without sockets for tests: fake clock, in-process bus, a budget that tests set, viewers that keep messages. */
 import type { ChannelId, ChannelName, ViewerId } from '../../../core/ids.ts';
 import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
-import type { ServerMessage, TierDecision } from '../../../core/protocol/signaling/signaling-messages.ts';
+import type {
+	PictureWish,
+	ServerMessage,
+	TierDecision,
+	ViewerPicture,
+} from '../../../core/protocol/signaling/signaling-messages.ts';
 import type { SignalingCloseReason } from '../../../core/protocol/signaling/signaling-constants.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../../core/testing/recording-logger.ts';
@@ -26,6 +31,7 @@ export function testChannel(name: string, changes: Partial<Channel> = {}): Chann
 		title: `Title of ${name}`,
 		category: undefined,
 		graceWindowSeconds: undefined,
+		ladderChoice: undefined,
 		policy: { mode: 'automatic', interactiveSeats: null },
 		ownerId: undefined,
 		ownerName: undefined,
@@ -48,6 +54,7 @@ export function describeTestChannel(channel: Channel): ChannelDescription {
 		viewerCount: null,
 		video: null,
 		legs: [],
+		ladder: null,
 		whepUrl: `/whep/${channel.name}`,
 		hlsUrl: `/hls/${channel.name}/index.m3u8`,
 	};
@@ -129,6 +136,10 @@ export class AudienceBench {
 	load: SfuLoad = { workerCpu: 0 };
 	isDatabaseLost = false;
 	readonly stoppedPictures: Array<string | undefined> = [];
+	readonly wishes: PictureWish[] = [];
+	/** Of the newest transport. */
+	changePicture: (picture: ViewerPicture) => void = () => undefined;
+	findLineTooPoor: () => void = () => undefined;
 
 	constructor(shared: { clock?: FakeClock; bus?: MessageBus; nodeId?: string } = {}) {
 		this.clock = shared.clock ?? new FakeClock();
@@ -171,6 +182,9 @@ export class AudienceBench {
 			viewerId: viewerId as ViewerId | undefined,
 			onClosed: (listener) => (close = listener),
 			stopPicture: () => this.stoppedPictures.push(viewerId),
+			wish: (wish) => void this.wishes.push(wish),
+			onPicture: (listener) => (this.changePicture = listener),
+			onLineTooPoor: (listener) => (this.findLineTooPoor = listener),
 		});
 		return (reason = 'deleted') => close!(reason);
 	}

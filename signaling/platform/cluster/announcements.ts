@@ -18,6 +18,8 @@ const channelCommandSchema = Type.Union([
 		channelName: Type.String(),
 		/** Null: unchanged. */
 		graceWindowMs: Type.Union([Type.Number({ minimum: 0 }), Type.Null()]),
+		/** The choice of rungs as settings have it; null: the server's; absent: unchanged. */
+		ladder: Type.Optional(Type.Union([Type.String({ maxLength: 200 }), Type.Null()])),
 	}),
 	Type.Object({ kind: Type.Literal('chat-changed'), channelId: Type.String() }),
 ]);

@@ -1,7 +1,13 @@
 /** The embedded database: PostgreSQL compiled to WebAssembly, in a separate thread, with one connection. */
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
+import { childEnvironment } from '../../../core/config/child-environment.ts';
 import { withDeadline, type Clock } from '../../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
 import { SpillwayError } from '../../../core/errors/errors.ts';
@@ -47,6 +53,7 @@ export async function openPgliteDatabase(
 	const lock = await lockFolder(`${folder}.lock`, deps);
 	try {
 		await createFolder(deps, folder);
+		limitCompilation();
 		const connection = await PgliteConnection.open(deps, folder);
 		return new SqlDatabase({ engine: new PgliteEngine({ ...deps, lock }, folder, connection), clock: deps.clock });
 	} catch (error) {
@@ -56,16 +63,37 @@ export async function openPgliteDatabase(
 }
 
 // The first open writes some 900 files. A process that is killed meanwhile leaves a folder that never opens again, so
-// they are written under another name, which is changed at the end.
-async function createFolder(deps: PgliteDatabaseDependencies, folder: string): Promise<void> {
+// they are written under another name, which is changed at the end. A process of its own writes them, because 130 MB of
+// the memory that this takes stay with the process. It may outlive a killed server, so each has its own folder.
+async function createFolder({ logger }: PgliteDatabaseDependencies, folder: string): Promise<void> {
+	const unfinishedName = `${basename(folder)}.unfinished`;
+	for (const name of await readdir(dirname(folder))) {
+		if (name.startsWith(unfinishedName)) {
+			await rm(join(dirname(folder), name), { recursive: true, force: true, maxRetries: 3 });
+		}
+	}
 	if (existsSync(folder)) {
 		return;
 	}
-	const unfinishedFolder = `${folder}.unfinished`;
-	await rm(unfinishedFolder, { recursive: true, force: true });
-	const connection = await PgliteConnection.open(deps, unfinishedFolder);
-	await connection.close();
+	const unfinishedFolder = join(dirname(folder), `${unfinishedName}-${process.pid}`);
+	const script = fileURLToPath(new URL('./pglite-create.ts', import.meta.url));
+	const options = { env: childEnvironment(process.env), timeout: OPEN_DEADLINE_MS, killSignal: 'SIGKILL' } as const;
+	try {
+		await promisify(execFile)(process.execPath, [script, unfinishedFolder], options);
+	} catch (error) {
+		logger.error({ err: error }, 'the embedded database cannot be created');
+		throw databaseUnavailable(error);
+	}
 	await rename(unfinishedFolder, folder);
+}
+
+/**
+ * PostgreSQL is 9 MB of WebAssembly. Each thread that compiles it at once keeps some 20 MB of the process for good, so
+ * one does. It compiles only what runs often: the rest is as quick as it is.
+ */
+function limitCompilation(): void {
+	setFlagsFromString('--wasm-num-compilation-tasks=1');
+	setFlagsFromString('--wasm-tiering-budget=200000000');
 }
 
 /** The main thread's end of the database thread. */

@@ -3,9 +3,9 @@
  * milliseconds), and the main thread forwards media.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import type { SqlValue } from './database.ts';
-import { VALUE_PARSERS } from './value-parsers.ts';
+import { startPglite } from './pglite-start.ts';
 
 /** From the main thread: a statement, a script (`params` undefined), or a request to close. */
 export type PgliteRequest =
@@ -16,36 +16,11 @@ export type PgliteReply =
 	| { id: number; rows: object[]; command: string }
 	| { id: number; error: { message: string; code: string; constraint: string | undefined } };
 
-// PGlite's start parameters with less memory: 8 MB of buffers instead of 128 save 150 MB of resident memory. "-F" (no
-// fsync) is required, because the WebAssembly file system has none: a killed process loses nothing, a power cut may.
-const START_PARAMS = [
-	'--single',
-	'-F',
-	'-O',
-	'-j',
-	...[
-		'search_path=public',
-		'exit_on_error=false',
-		'log_checkpoints=false',
-		'max_worker_processes=0',
-		'max_parallel_workers=0',
-		'max_parallel_workers_per_gather=0',
-		'max_parallel_maintenance_workers=0',
-		'io_method=sync',
-		'shared_buffers=8MB',
-		'wal_buffers=1MB',
-		'TimeZone=UTC',
-		'DateStyle=ISO',
-		'IntervalStyle=postgres',
-		'bytea_output=hex',
-	].flatMap((setting) => ['-c', setting]),
-];
-
 const port = parentPort!;
 const { folder } = workerData as { folder: string };
 
 try {
-	const database = await PGlite.create({ dataDir: folder, startParams: START_PARAMS, parsers: VALUE_PARSERS });
+	const database = await startPglite(folder);
 	let last: Promise<void> = Promise.resolve();
 	port.on('message', (request: PgliteRequest) => {
 		last = last.then(() => answer(database, request));

@@ -18,11 +18,13 @@ import { createHlsPlayback } from './playback/hls-playback.ts';
 import { preloadHls } from './playback/hls-preload.ts';
 import type { PlaybackError, PlaybackErrorKind, PlaybackState } from './playback/playback-state.ts';
 import type { Playback, PlaybackStatistics } from './playback/playback.ts';
-import { ListedQualities, qualityName, type Quality, type QualityPreference } from './playback/quality.ts';
+import { qualityName, type Quality } from './playback/quality.ts';
 import type { PlaybackDeps } from './playback/tier-playback.ts';
 import { createWebrtcPlayback } from './playback/webrtc-playback.ts';
+import { watchScreenHeight } from './screen-height.ts';
 import { SignalingClient, type SocketLike } from './signaling/signaling-client.ts';
-import { readLine, readQuality, readSettings, writeLine, writeQuality, writeSettings } from './viewer-memory.ts';
+import { readLine, readSettings, writeLine, writeSettings } from './viewer-memory.ts';
+import { QualityChoice, shownRung } from './quality-choice.ts';
 
 export { qualityName };
 export type {
@@ -103,19 +105,16 @@ class Player extends TypedEmitter<PlayerEvents> {
 	#signaling: SignalingClient | undefined;
 	#chooser: TierChooser | undefined;
 	#session: MediaSessionLink | undefined;
-	/** What the server sends over WebRTC. */
-	readonly #webrtcQualities: ListedQualities;
-	#preference: QualityPreference;
+	readonly #qualities = new QualityChoice();
 	#cancelStatistics: CancelTimer | undefined;
 	#cancelLine: CancelTimer | undefined;
 	#cancelPreload: CancelTimer | undefined;
+	#endScreenWatch: (() => void) | undefined;
 
 	constructor(deps: { serverClock: ServerClock }, { initialTier }: { initialTier: DeliveryTier }) {
 		super();
 		this.#deps = deps;
 		this.#initialTier = initialTier;
-		this.#preference = readQuality();
-		this.#webrtcQualities = new ListedQualities(this.#preference);
 		this.#view = {
 			state: 'idle',
 			error: undefined,
@@ -167,7 +166,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 		const handOver = new HandOver({ clock: systemClock, logger, stage }, { canHls: true, isPaused });
 		this.#handOver = handOver;
 		handOver.channelReported(channel.state, channel.video?.frameRate);
-		this.#listWebrtcQualities(channel);
+		this.#qualities.channelReported(channel);
 		const signaling = new SignalingClient(
 			{
 				clock: systemClock,
@@ -176,7 +175,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 				// Its handlers take fewer arguments than the DOM's types say; nothing else differs.
 				createSocket: (url) => new WebSocket(url) as unknown as SocketLike,
 				serverClock,
-				readStatistics: () => viewerStatistics(this.#readStatistics(), this.#view.settings.isPaused),
+				readStatistics: () => viewerStatistics(this.#readStatistics(), this.#view),
 			},
 			{
 				url: new URL('/api/v1/signaling', location.href.replace(/^http/, 'ws')).href,
@@ -192,6 +191,10 @@ class Player extends TypedEmitter<PlayerEvents> {
 		this.#chooser = new TierChooser({ clock: systemClock, handOver, signaling }, { initialTier: this.#initialTier });
 		this.#chooser.start();
 		signaling.start();
+		this.#qualities.start((wish) => signaling.wishPicture(wish));
+		this.#endScreenWatch = watchScreenHeight(systemClock, container, (heightPixels) =>
+			this.#qualities.screenChanged(heightPixels),
+		);
 		this.#cancelStatistics = systemClock.setInterval(() => {
 			const { shown, lineProblem } = handOver;
 			const statistics = shown?.playback.statistics();
@@ -214,7 +217,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 	channelReported(channel: ChannelDescription): void {
 		this.#session?.describe(channel);
 		this.#handOver?.channelReported(channel.state, channel.video?.frameRate);
-		this.#listWebrtcQualities(channel);
+		this.#qualities.channelReported(channel);
 	}
 
 	choose(tier: DeliveryTier): void {
@@ -225,14 +228,8 @@ class Player extends TypedEmitter<PlayerEvents> {
 	/** Plays this quality of the list, here and on every channel; undefined: what the line and the screen allow. */
 	chooseQuality(id: string | undefined): void {
 		const chosen = this.#view.qualities.find((quality) => quality.id === id);
-		const { kind, heightPixels, frameRate, isSource } = chosen ?? {};
-		this.#preference =
-			kind === undefined
-				? undefined
-				: { kind, heightPixels: heightPixels ?? 0, frameRate: frameRate ?? 0, isSource: isSource === true };
-		writeQuality(this.#preference);
-		this.#webrtcQualities.prefer(this.#preference);
-		this.#handOver?.preferQuality(this.#preference);
+		this.#qualities.choose(chosen);
+		this.#handOver?.preferQuality(this.#qualities.preference);
 		this.#set(this.#readQualities());
 	}
 
@@ -268,6 +265,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 		this.#cancelLine?.();
 		this.#rememberLine();
 		this.#cancelPreload?.();
+		this.#endScreenWatch?.();
 		this.#chooser?.close();
 		this.#signaling?.close();
 		this.#session?.close();
@@ -295,9 +293,14 @@ class Player extends TypedEmitter<PlayerEvents> {
 		signaling.on('stateChanged', (state) => this.#set({ isSocketOpen: state === 'joined' }));
 		signaling.on('presence', (viewerCount) => this.#set({ viewerCount }));
 		signaling.on('decided', (decision) => this.#set({ decision }));
+		signaling.on('picture', (picture) => {
+			const { rungs, shown } = picture;
+			handOver.setSmallerPictureLeft(rungs.length > 1 && shown !== rungs[0]!.rung);
+			this.#qualities.pictureReported(picture);
+		});
 		signaling.on('channel', (channel) => {
 			handOver.channelReported(channel.state, channel.video?.frameRate);
-			this.#listWebrtcQualities(channel);
+			this.#qualities.channelReported(channel);
 		});
 	}
 
@@ -333,15 +336,6 @@ class Player extends TypedEmitter<PlayerEvents> {
 		};
 	}
 
-	// For now the publisher's picture is all that is sent over WebRTC.
-	#listWebrtcQualities({ video }: ChannelDescription): void {
-		if (video !== null) {
-			const heightPixels = Math.min(video.widthPixels, video.heightPixels);
-			const sent = { id: 'sent', kind: 'picture', heightPixels, frameRate: video.frameRate, isSource: true } as const;
-			this.#webrtcQualities.list([sent], sent);
-		}
-	}
-
 	#rememberLine(): void {
 		const { lineBps } = this.#handOver?.shown?.playback.statistics() ?? {};
 		if (lineBps !== undefined) {
@@ -375,25 +369,26 @@ class Player extends TypedEmitter<PlayerEvents> {
 			? createWebrtcPlayback(deps, {
 					whepUrl: channel.whepUrl,
 					delayMs: start.delayMs,
-					qualities: this.#webrtcQualities,
+					qualities: this.#qualities.webrtc,
 				})
 			: createHlsPlayback(deps, {
 					hlsUrl: channel.hlsUrl,
 					fromCaptureTimeMs: start.fromCaptureTimeMs,
 					knownBps: this.#knownBps,
-					preference: this.#preference,
+					preference: this.#qualities.preference,
 				});
 	}
 }
 
 function viewerStatistics(
 	reading: PlayerStatistics | undefined,
-	isPaused: boolean,
+	{ settings: { isPaused }, shownQuality }: PlayerView,
 ): Omit<ViewerStatistics, 'type'> | undefined {
 	if (reading === undefined) {
 		return undefined;
 	}
-	const { latencyMs } = reading;
+	const { latencyMs, lineBps } = reading;
+	const rung = reading.tier === 'll-hls' ? shownRung(shownQuality) : undefined;
 	return {
 		tier: reading.tier,
 		state: isPaused ? 'paused' : REPORTED_STATES[reading.state],
@@ -403,6 +398,8 @@ function viewerStatistics(
 		shownFrameCount: reading.framesShownCount,
 		droppedFrameCount: reading.framesDroppedCount,
 		bitrateBps: Math.round(reading.bitrateBps ?? 0),
+		...(lineBps === undefined ? {} : { lineBps: Math.round(lineBps) }),
+		...(rung === undefined ? {} : { rung }),
 	};
 }
 

@@ -32,8 +32,14 @@ export type PageStream = {
 	addTrack(track: PageTrack): void;
 };
 
-/** Times are `performance.now()` milliseconds. */
-type PageFrameMetadata = { presentationTime: number; expectedDisplayTime: number; presentedFrames: number };
+/** Times are `performance.now()` milliseconds; the size is the decoded picture's. */
+type PageFrameMetadata = {
+	presentationTime: number;
+	expectedDisplayTime: number;
+	presentedFrames: number;
+	width: number;
+	height: number;
+};
 
 export type PageVideo = {
 	srcObject: PageStream | null;

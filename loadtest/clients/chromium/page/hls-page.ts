@@ -24,14 +24,17 @@ const JUMP_PAUSE_MS = 2000;
 const TOLERANCE_SECONDS = 0.08;
 const CATCH_UP_RATE = 1.06;
 
-/** Plays a multivariant playlist. The script of hls.js must be in the page. */
-export function playByHls(url: string): void {
+/**
+ * Plays a multivariant playlist. The script of hls.js must be in the page. `isStock`: with the settings and the latency
+ * of hls.js itself.
+ */
+export function playByHls(url: string, isStock = false): void {
 	const video = page.document.querySelector('video') as unknown as PageVideo;
 	player = new page.Hls({
 		lowLatencyMode: true,
 		backBufferLength: 10,
 		// hls.js 1.7.4: each stall adds this to the latency permanently, by default 1 s.
-		liveSyncOnStallIncrease: 0.1,
+		...(isStock ? {} : { liveSyncOnStallIncrease: 0.1 }),
 	});
 	player.on(page.Hls.Events.ERROR, (_event, detail) => {
 		if (problems.length < 100) {
@@ -42,7 +45,9 @@ export function playByHls(url: string): void {
 	player.loadSource(url);
 	// Rejected when the page goes away first.
 	void video.play().catch(() => undefined);
-	setInterval(() => steer(video), 100);
+	if (!isStock) {
+		setInterval(() => steer(video), 100);
+	}
 }
 
 // hls.js 1.7.4 catches up only with more than a second in the buffer, which a low-latency stream never has. After a

@@ -30,6 +30,9 @@ export type PageFrame = {
 	presentedCount: number;
 	/** Which video element, counted from 0 in order of discovery. */
 	elementIndex: number;
+	/** The size of the picture as it was decoded, not of the element. */
+	widthPixels: number;
+	heightPixels: number;
 };
 
 /** Tones are on the page's clock, too. */
@@ -84,6 +87,8 @@ function watchPictures(video: PageVideo, elementIndex: number): void {
 			shownAtMs: performance.timeOrigin + Math.max(metadata.expectedDisplayTime, metadata.presentationTime),
 			presentedCount: metadata.presentedFrames,
 			elementIndex,
+			widthPixels: metadata.width,
+			heightPixels: metadata.height,
 		};
 		// Other callbacks of the same refresh may show or hide the element: its state when it is painted counts.
 		page.requestAnimationFrame(() => {

@@ -17,6 +17,9 @@ export class EmergencyWatch {
 	#cause: TierFailureCause | undefined;
 
 	/** Another leg is shown from now on. */
+	/** The server may send a smaller picture: it judges the line, and the leg does not fail yet. */
+	hasSmallerPicture = false;
+
 	begin(nowMs: number): void {
 		this.#beganAtMs = nowMs;
 		this.#cause = undefined;
@@ -45,7 +48,7 @@ export class EmergencyWatch {
 		if (tier !== 'webrtc' || delay === undefined || ['offline', 'ended', 'stopped', 'idle'].includes(state)) {
 			return undefined;
 		}
-		if (lineVerdict === 'line-too-poor') {
+		if (lineVerdict === 'line-too-poor' && !this.hasSmallerPicture) {
 			return 'line-too-poor';
 		}
 		if (latestMs === undefined && state !== 'playing') {

@@ -5,7 +5,7 @@
  */
 import type { Logger } from '../../../../core/logger.ts';
 import { StateMachine } from '../../../../core/lifecycle/state-machine.ts';
-import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
+import type { DeliveryTier, TierReason } from '../../../../core/protocol/tiers.ts';
 import { aheadMs } from '../measure/alignment.ts';
 import { EmergencyWatch } from './emergency-watch.ts';
 import type {
@@ -75,6 +75,11 @@ export class HandOverPlan {
 	/** What is wrong with the viewer's line; undefined while nothing is. */
 	lineProblem(shown: LegReading | undefined): LineProblem | undefined {
 		return this.#isPictureGivenUp ? 'real-time-given-up' : shown?.timeShift?.isStarved === true ? 'starved' : undefined;
+	}
+
+	/** `isLeft`: the server may send a smaller picture over WebRTC than it does now. */
+	setSmallerPictureLeft(isLeft: boolean): void {
+		this.#emergency.hasSmallerPicture = isLeft;
 	}
 
 	choose(now: StageReading, request: TierRequest): PlanAction[] {
@@ -165,7 +170,10 @@ export class HandOverPlan {
 				return [{ do: 'show', tier, isPaused: this.#isPaused }];
 			case 'open': {
 				const kind = isEmergency || isResting ? 'emergency' : tier === 'webrtc' ? 'to-webrtc' : 'to-hls';
-				return [this.#open(now, tier, reason, kind)];
+				// The server has given up the picture already.
+				const isLineTooPoor = isEmergency && reason === ('line-too-poor' satisfies TierReason);
+				const open = this.#open(now, tier, reason, kind);
+				return isLineTooPoor ? [open, { do: 'expect-poor-line' }] : [open];
 			}
 		}
 	}

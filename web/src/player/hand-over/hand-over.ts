@@ -88,6 +88,11 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 		this.#deps.stage.channelReported(channelState, sourceFrameRate);
 	}
 
+	/** `isLeft`: the server may send a smaller picture over WebRTC than it does now. */
+	setSmallerPictureLeft(isLeft: boolean): void {
+		this.#plan.setSmallerPictureLeft(isLeft);
+	}
+
 	/** Pauses, or plays on. `isOfHiddenPage`: paused by the browser, until the page is visible again. */
 	setPaused(isPaused: boolean, isOfHiddenPage = false): void {
 		this.#run(this.#plan.setPaused(this.#deps.stage.read(), isPaused, isOfHiddenPage));

@@ -9,8 +9,10 @@ import type { Logger } from '../../../../core/logger.ts';
 import type { ChannelDescription } from '../../../../core/protocol/api/channel-description.ts';
 import type {
 	ClientMessage,
+	PictureWish,
 	ServerMessage,
 	TierDecision,
+	ViewerPicture,
 	ViewerStatistics,
 } from '../../../../core/protocol/signaling/signaling-messages.ts';
 import { SIGNALING_CLOSE_CODES, SIGNALING_PROTOCOL } from '../../../../core/protocol/signaling/signaling-constants.ts';
@@ -36,6 +38,8 @@ export type SignalingEvents = {
 	stateChanged: [state: SignalingState];
 	/** Includes the decision in `joined`. */
 	decided: [decision: TierDecision];
+	/** The pictures of the WebRTC tier, and the one that is sent. */
+	picture: [picture: ViewerPicture];
 	presence: [viewerCount: number];
 	channel: [channel: ChannelDescription];
 	/** Every message, those above included; chat uses it. */
@@ -107,6 +111,7 @@ export class SignalingClient extends TypedEmitter<SignalingEvents> {
 	#resumeToken: string | undefined;
 	#viewerId: string | undefined;
 	#decision: TierDecision | undefined;
+	#wish: PictureWish | undefined;
 	#playingTier: DeliveryTier | undefined;
 	#isPinnedToHls: boolean;
 	#lastChatId: string | undefined;
@@ -161,6 +166,12 @@ export class SignalingClient extends TypedEmitter<SignalingEvents> {
 	pin(isPinnedToHls: boolean): boolean {
 		this.#isPinnedToHls = isPinnedToHls;
 		return this.send({ type: 'pin', isPinnedToHls });
+	}
+
+	/** What the viewer wants to see over WebRTC. Kept across reconnects. */
+	wishPicture(wish: PictureWish): void {
+		this.#wish = wish;
+		this.send({ type: 'picture-wish', ...wish });
 	}
 
 	tierPlays(tier: DeliveryTier): void {
@@ -262,6 +273,9 @@ export class SignalingClient extends TypedEmitter<SignalingEvents> {
 			case 'tier':
 				this.#decide(message.decision);
 				break;
+			case 'picture':
+				this.emit('picture', message);
+				break;
 			case 'presence':
 				this.emit('presence', message.viewerCount);
 				break;
@@ -301,6 +315,9 @@ export class SignalingClient extends TypedEmitter<SignalingEvents> {
 			clock.setInterval(() => this.#askClock(), CLOCK_INTERVAL_MS),
 			clock.setInterval(() => this.#everySecond(), STATISTICS_SPACING_MS),
 		);
+		if (this.#wish !== undefined) {
+			this.wishPicture(this.#wish);
+		}
 		this.emit('channel', answer.channel);
 		// It already counts this viewer; the next presence message may be two seconds away.
 		if (answer.channel.viewerCount !== null) {
