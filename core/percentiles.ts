@@ -5,7 +5,7 @@ export function percentile(samples: readonly number[], p: number): number {
 	if (samples.length === 0) {
 		return NaN;
 	}
-	const sorted = Float64Array.from(samples).sort();
+	const sorted = new Float64Array(samples).sort();
 	const position = ((sorted.length - 1) * p) / 100;
 	const low = Math.floor(position);
 	const high = Math.ceil(position);

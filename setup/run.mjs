@@ -1,8 +1,8 @@
 /**
  * The program behind every npm script: `node setup/run.mjs <profile> [-- <arguments for Node>]`.
  *
- * Gets everything that the profile needs (see profiles.mjs), then runs Node with the given arguments, the first of
- * which is a file (`signaling/main.ts --demo`). Without `--` it only sets up. Runs on Node 20 itself.
+ * Gets everything that the profile needs (see profiles.mjs), then runs Node with the given arguments (`signaling/main.ts
+ * --demo`). Without `--` it only sets up. Runs on Node 20 itself.
  *
  * The command gets:
  *

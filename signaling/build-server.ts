@@ -204,6 +204,7 @@ async function assemble(
 				packager,
 				transcoders,
 				viewers: () => audience.viewersByTier(registry.broadcasts),
+				viewersByRung: () => audience.viewersByRung(registry.broadcasts),
 				unhandledRejections: unhandledRejectionCount,
 				signal: scope.signal,
 			},

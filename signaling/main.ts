@@ -78,8 +78,9 @@ async function stopServer({ server, testPicture }: Running): Promise<void> {
 }
 
 /**
- * Starting leaves 40 MB of garbage and a young generation of three times 16 MB, which V8 keeps: an idle server allocates
- * too little for a collection. Afterwards the young generation grows again as far as the load needs. Takes 0.1 s.
+ * Starting leaves 40 MB of garbage and a young generation of three times 16 MB, which V8 keeps: an idle server
+ * allocates too little for a collection. Afterwards the young generation grows again as far as the load needs. Takes
+ * 0.1 s.
  */
 function collectGarbageOfStart(): void {
 	setFlagsFromString('--expose-gc');

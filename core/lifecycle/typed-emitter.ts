@@ -8,7 +8,8 @@ export type ListenOptions = { once?: boolean; signal?: AbortSignal };
 
 /** Base of everything that reports by events: `class Rendition extends TypedEmitter<RenditionEvents>`. */
 export class TypedEmitter<Events extends Record<string, unknown[]>> {
-	readonly #listeners = new Map<keyof Events, Set<Listener<never>>>();
+	/** No array is changed in place: while it is called, a listener may add or remove listeners. */
+	readonly #listeners = new Map<keyof Events, ReadonlyArray<Listener<never>>>();
 	/** Where a throwing listener is reported. Without a logger its error becomes uncaught, so that tests fail. */
 	readonly #listenerErrorLogger: Logger | undefined;
 
@@ -21,27 +22,32 @@ export class TypedEmitter<Events extends Record<string, unknown[]>> {
 		if (options.signal?.aborted) {
 			return () => undefined;
 		}
-		const listeners = this.#listeners.get(name) ?? new Set();
-		this.#listeners.set(name, listeners);
 		const entry: Listener<Events[Name]> = options.once
 			? (...args) => {
 					remove();
 					listener(...args);
 				}
-			: (...args) => listener(...args);
+			: listener;
+		let isRemoved = false;
 		const remove = (): void => {
-			listeners.delete(entry as Listener<never>);
-			options.signal?.removeEventListener('abort', remove);
+			if (!isRemoved) {
+				isRemoved = true;
+				this.#remove(name, entry as Listener<never>);
+				options.signal?.removeEventListener('abort', remove);
+			}
 		};
-		listeners.add(entry as Listener<never>);
+		this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), entry as Listener<never>]);
 		options.signal?.addEventListener('abort', remove, { once: true });
 		return remove;
 	}
 
 	/** Calls every listener, also after one that throws. */
 	protected emit<Name extends keyof Events>(name: Name, ...args: Events[Name]): void {
-		// A copy, because a listener may add or remove listeners.
-		for (const listener of [...(this.#listeners.get(name) ?? [])]) {
+		const listeners = this.#listeners.get(name);
+		if (listeners === undefined) {
+			return;
+		}
+		for (const listener of listeners) {
 			try {
 				(listener as Listener<Events[Name]>)(...args);
 			} catch (error) {
@@ -54,5 +60,10 @@ export class TypedEmitter<Events extends Record<string, unknown[]>> {
 				}
 			}
 		}
+	}
+
+	#remove(name: keyof Events, entry: Listener<never>): void {
+		const listeners = this.#listeners.get(name)!;
+		this.#listeners.set(name, listeners.toSpliced(listeners.indexOf(entry), 1));
 	}
 }

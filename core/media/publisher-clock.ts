@@ -48,6 +48,8 @@ export class PublisherClock {
 	#wallAnchorMs: number;
 	readonly #startedAtMs: number;
 	readonly #tracks = new Map<TrackKind, TrackState>();
+	/** The same, for each packet. */
+	readonly #all: TrackState[] = [];
 
 	/** `hasCommonTimeline`: audio and video timestamps come from one clock, as in RTMP. */
 	constructor(deps: { clock: Clock; hasCommonTimeline: boolean }) {
@@ -87,6 +89,7 @@ export class PublisherClock {
 				appliedAtMs: arrivedAtMs,
 			};
 			this.#tracks.set(kind, track);
+			this.#all.push(track);
 		}
 		track.envelope.add(arrivedAtMs - mediaMs, arrivedAtMs);
 		track.recentEnvelope.add(arrivedAtMs - mediaMs, arrivedAtMs);
@@ -109,7 +112,7 @@ export class PublisherClock {
 		if (track.appliedOffsetMs === undefined) {
 			// A second track joins the common timeline with the offset of the first one, slewed or not.
 			const other = this.#deps.hasCommonTimeline
-				? [...this.#tracks.values()].find((entry) => entry.appliedOffsetMs !== undefined)
+				? this.#all.find((entry) => entry.appliedOffsetMs !== undefined)
 				: undefined;
 			track.appliedOffsetMs = other?.appliedOffsetMs ?? targetMs;
 		} else {
@@ -130,7 +133,7 @@ export class PublisherClock {
 				track.appliedOffsetMs + Math.max(-limitMs, Math.min(limitMs, differenceMs)),
 			);
 			if (this.#deps.hasCommonTimeline) {
-				for (const other of this.#tracks.values()) {
+				for (const other of this.#all) {
 					other.appliedOffsetMs = track.appliedOffsetMs;
 					other.appliedAtMs = nowMs;
 				}
@@ -140,27 +143,32 @@ export class PublisherClock {
 	}
 
 	#usesReports(): boolean {
-		const tracks = [...this.#tracks.values()];
 		return (
 			!this.#deps.hasCommonTimeline &&
-			tracks.length > 1 &&
-			tracks.every((entry) => entry.reportCount >= MIN_REPORT_COUNT)
+			this.#all.length > 1 &&
+			this.#all.every((entry) => entry.reportCount >= MIN_REPORT_COUNT)
 		);
 	}
 
 	#targetMs(track: TrackState): number {
-		const tracks = [...this.#tracks.values()];
+		let commonMs = Infinity;
 		if (this.#deps.hasCommonTimeline) {
-			return Math.min(...tracks.map((entry) => entry.envelope.minMs));
+			for (const { envelope } of this.#all) {
+				commonMs = Math.min(commonMs, envelope.minMs);
+			}
+			return commonMs;
 		}
-		if (this.#usesReports()) {
-			// A track whose step is not confirmed yet does not affect the others.
-			const settled = tracks.filter((entry) => !entry.isStepDue);
-			const known = settled.length > 0 ? settled : tracks;
-			const commonMs = Math.min(...known.map((entry) => entry.envelope.minMs - entry.reportOffsetMs!));
-			return commonMs + track.reportOffsetMs!;
+		if (!this.#usesReports()) {
+			return track.envelope.minMs;
 		}
-		return track.envelope.minMs;
+		// A track whose step is not confirmed yet does not affect the others.
+		const isAnySettled = this.#all.some((entry) => !entry.isStepDue);
+		for (const { envelope, isStepDue, reportOffsetMs } of this.#all) {
+			if (!isStepDue || !isAnySettled) {
+				commonMs = Math.min(commonMs, envelope.minMs - reportOffsetMs!);
+			}
+		}
+		return commonMs + track.reportOffsetMs!;
 	}
 }
 

@@ -320,7 +320,9 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		if (stage === undefined || (packet.kind === 'video' && !this.#video.passesRtpThrough(timelineTicks))) {
 			return;
 		}
-		(packet.kind === 'video' ? stage.video : stage.audio).forward({ ...packet, timelineTicks, captureTimeMs });
+		const { payload, hasMarker, sequenceNumber } = packet;
+		const stagePacket = { payload, hasMarker, sequenceNumber, timelineTicks, captureTimeMs };
+		(packet.kind === 'video' ? stage.video : stage.audio).forward(stagePacket);
 		if (packet.kind === 'audio') {
 			// A picture emits this event when it is whole.
 			this.emit('media');

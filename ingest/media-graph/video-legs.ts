@@ -255,7 +255,11 @@ export class VideoLegs {
 		}
 		const { name, heightPixels, frameRate, maxBitrateBps } = rung;
 		if (unit.isKeyFrame) {
-			layers.describe(name, { heightPixels, frameRate: Math.min(frameRate, this.#frameRate || frameRate), maxBitrateBps });
+			layers.describe(name, {
+				heightPixels,
+				frameRate: Math.min(frameRate, this.#frameRate || frameRate),
+				maxBitrateBps,
+			});
 		}
 		layers.writeRung(name, stagePicture(unit, config));
 	}

@@ -37,8 +37,8 @@ export const onAir: BenchCommand = {
 	},
 };
 
-/** Without a publisher the server is idle. @internal for tests */
-export async function measureOnAir(
+/** Without a publisher the server is idle. */
+async function measureOnAir(
 	server: ServerUnderTest,
 	options: OnAirTimes & { publisher: PublisherKind | undefined; settings: EncoderSettings },
 ): Promise<CostReading> {

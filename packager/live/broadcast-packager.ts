@@ -158,7 +158,7 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 		if (this.#isOver() || run <= this.#run) {
 			return;
 		}
-		this.#flush();
+		this.#flush(true);
 		this.#run = run;
 		const supported = new Map<TrackId, TrackConfig>();
 		for (const [trackId, config] of tracks) {
@@ -303,9 +303,10 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 		this.write(accessUnit);
 	}
 
-	#flush(): void {
-		if (this.#gate === undefined) {
-			this.#tracks.flush();
+	/** Nothing is open while a run waits for its start, except what encoders have of the run before. */
+	#flush(hasNext = false): void {
+		if (this.#gate === undefined || !hasNext) {
+			this.#tracks.flush(hasNext);
 		}
 	}
 

@@ -176,15 +176,66 @@ describe('a ladder', () => {
 		expectEqualBorders(watched);
 	});
 
-	it('holds the last picture for what the encoder still has when a run ends', () => {
+	it('has all pictures of a run that another one follows directly, although they come later', async () => {
+		const watched = watch();
+		const [first, second] = [ladderUnits(7.1), ladderUnits(6, 1007.1, 1)];
+		const begin = second.find(({ trackId }) => trackId === 'video0')!;
+		let isBegun = false;
+		for (const unit of inArrivalOrder([...first, ...second], delayOf)) {
+			if (unit === begin) {
+				isBegun = true;
+				watched.broadcast.beginRun(1, LADDER_TRACKS, SIMULATED_LADDER);
+				watched.check();
+			}
+			// What comes now is of the new run by its number.
+			watched.feed([isBegun ? { ...unit, run: 1 } : unit]);
+		}
+		watched.end();
+		expect(watched.faults).toEqual([]);
+		expectEqualBorders(watched);
+		expect(new Set(watched.discontinuitySequences)).toEqual(new Set([1]));
+		for (const trackId of PICTURE_RUNGS) {
+			const { packets, faults } = await watched.media(trackId);
+			expect(faults).toEqual([]);
+			expect(packets).toHaveLength([...first, ...second].filter((unit) => unit.trackId === trackId).length);
+		}
+		expect(watched.broadcast.counters.droppedUnits).toBeLessThan(10);
+	});
+
+	it.each([
+		['does not come', Infinity],
+		['comes too late', 1.2],
+	])('holds the last picture of a run where the rest %s', (_name, extraSeconds) => {
+		const watched = watch();
+		const [first, second] = [ladderUnits(7.1), ladderUnits(6, 1007.1, 1)];
+		const isLate = (unit: AccessUnit): boolean => unit.run === 0 && arrivalOf(unit) > 1007.1;
+		const begin = second.find(({ trackId }) => trackId === 'video0')!;
+		let isBegun = false;
+		for (const unit of inArrivalOrder([...first, ...second], delayOf)) {
+			if (unit === begin) {
+				isBegun = true;
+				watched.broadcast.beginRun(1, LADDER_TRACKS, SIMULATED_LADDER);
+			}
+			const isMissing =
+				isLate(unit) || (isBegun && unit.trackId !== 'video0' && arrivalOf(unit) < 1007.1 + extraSeconds);
+			if (!isMissing || (extraSeconds === Infinity && unit.run === 1)) {
+				watched.feed([{ ...unit, run: isBegun ? 1 : 0 }]);
+			}
+		}
+		watched.end();
+		expect(watched.faults.filter((fault) => !fault.startsWith('audio'))).toEqual([]);
+		expectEqualBorders(watched);
+	});
+
+	it('holds the last picture of a run when the publisher is lost', () => {
 		const watched = watch();
 		const units = ladderUnits(7.1);
 		const lostAt = Math.max(...units.filter(({ trackId }) => trackId === 'video0').map(arrivalOf));
 		watched.feed(units.filter((unit) => arrivalOf(unit) <= lostAt));
-		watched.broadcast.beginRun(1, LADDER_TRACKS, SIMULATED_LADDER);
+		watched.broadcast.interrupt();
 		watched.check();
-		// Units of the run before are late.
-		watched.feed(units.filter((unit) => arrivalOf(unit) > lostAt));
+		expectEqualBorders(watched);
+		watched.broadcast.beginRun(1, LADDER_TRACKS, SIMULATED_LADDER);
 		watched.feed(ladderUnits(6, 1008, 1));
 		watched.end();
 		expect(watched.faults).toEqual([]);

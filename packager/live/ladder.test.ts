@@ -30,6 +30,8 @@ type Scenario = {
 	silences?: readonly (Span & { trackId: TrackId; isAnnounced: boolean })[];
 	/** The publisher is gone for a second, with what the encoders still have of its pictures. */
 	lostAtSeconds?: number | undefined;
+	/** Another run follows directly. */
+	changesAtSeconds?: number | undefined;
 };
 
 const RUNG_IDS = [...SIMULATED_LADDER.keys()];
@@ -55,6 +57,11 @@ function sourceOf(scenario: Scenario, run: number, startSeconds: number, duratio
 		if (unit.kind === 'audio' || secondsOf(unit) < startSeconds + 0.2) {
 			return true;
 		}
+		// No picture of a run is shown after the next run begins.
+		const endSeconds = startSeconds + durationSeconds;
+		if (endSeconds < scenario.durationSeconds && secondsOf(unit) >= endSeconds) {
+			return false;
+		}
 		const isSlow = isIn(scenario.slow, secondsOf(unit)) && !unit.isKeyFrame && pictureCount++ % 4 > 0;
 		return !isSlow && !isIn(scenario.holes, secondsOf(unit));
 	});
@@ -76,38 +83,46 @@ function rungOf(scenario: Scenario, source: readonly AccessUnit[], trackId: Trac
 
 /** Plays a scenario, and returns what each rung sent. */
 function play(watched: WatchedBroadcast, scenario: Scenario): Map<TrackId, AccessUnit[]> {
-	const sent = new Map<TrackId, AccessUnit[]>();
-	const announced = [...(scenario.silences ?? [])].filter(({ isAnnounced }) => isAnnounced);
-	const lostAt = scenario.lostAtSeconds;
-	const runs: readonly Span[] =
-		lostAt === undefined
-			? [{ fromSeconds: 0, toSeconds: scenario.durationSeconds }]
-			: [
-					{ fromSeconds: 0, toSeconds: lostAt },
-					{ fromSeconds: lostAt + 1, toSeconds: scenario.durationSeconds },
-				];
-	for (const [run, { fromSeconds, toSeconds }] of runs.entries()) {
-		if (run > 0) {
+	const { durationSeconds, lostAtSeconds, changesAtSeconds } = scenario;
+	const endsAt = lostAtSeconds ?? changesAtSeconds ?? durationSeconds;
+	const startsAt = lostAtSeconds === undefined ? endsAt : lostAtSeconds + 1;
+	const sources = [sourceOf(scenario, 0, 0, endsAt)];
+	if (startsAt < durationSeconds) {
+		sources.push(sourceOf(scenario, 1, startsAt, durationSeconds - startsAt));
+	}
+	const sent = new Map(
+		RUNG_IDS.map((trackId) => [trackId, sources.flatMap((source) => rungOf(scenario, source, trackId))]),
+	);
+	const units = inArrivalOrder([...sources.flat(), ...[...sent.values()].flat()], ({ trackId }) =>
+		delayOf(scenario, trackId),
+	);
+	const pauses = [...(scenario.silences ?? [])].filter(({ isAnnounced }) => isAnnounced);
+	let begun = 0;
+	const early: AccessUnit[] = [];
+	for (const unit of units) {
+		const arrivesAt = secondsOf(unit) + delayOf(scenario, unit.trackId);
+		for (const pause of [...pauses]) {
+			if (unit.trackId === 'video0' && secondsOf(unit) >= pause.fromSeconds + delayOf(scenario, pause.trackId)) {
+				pauses.splice(pauses.indexOf(pause), 1);
+				watched.broadcast.pauseTrack(pause.trackId);
+			}
+		}
+		if (lostAtSeconds !== undefined && arrivesAt > lostAtSeconds && watched.broadcast.state === 'live' && begun === 0) {
 			watched.broadcast.interrupt();
 			watched.check();
-			watched.broadcast.beginRun(run, LADDER_TRACKS, SIMULATED_LADDER);
 		}
-		const source = sourceOf(scenario, run, fromSeconds, toSeconds - fromSeconds);
-		const rungs = RUNG_IDS.map((trackId) => rungOf(scenario, source, trackId));
-		RUNG_IDS.forEach((trackId, index) => sent.set(trackId, [...(sent.get(trackId) ?? []), ...rungs[index]!]));
-		const isLate = (unit: AccessUnit): boolean =>
-			run === 0 && runs.length > 1 && secondsOf(unit) + delayOf(scenario, unit.trackId) > toSeconds;
-		for (const unit of inArrivalOrder([...source, ...rungs.flat()], ({ trackId }) => delayOf(scenario, trackId))) {
-			if (isLate(unit)) {
-				continue;
-			}
-			for (const pause of [...announced]) {
-				if (unit.trackId === 'video0' && secondsOf(unit) >= pause.fromSeconds + delayOf(scenario, pause.trackId)) {
-					announced.splice(announced.indexOf(pause), 1);
-					watched.broadcast.pauseTrack(pause.trackId);
-				}
-			}
-			watched.broadcast.write(unit);
+		if (unit.run > begun && unit.trackId !== 'video0') {
+			early.push(unit);
+			continue;
+		}
+		if (unit.run > begun) {
+			begun = unit.run;
+			watched.broadcast.beginRun(begun, LADDER_TRACKS, SIMULATED_LADDER);
+		}
+		// Late units are of the run that is on, where that follows directly.
+		watched.broadcast.write(changesAtSeconds === undefined ? unit : { ...unit, run: begun });
+		if (begun > 0) {
+			early.splice(0).forEach((held) => watched.broadcast.write(held));
 		}
 	}
 	watched.broadcast.end();
@@ -231,9 +246,11 @@ describe('a ladder', () => {
 				fc.array(span(4), { maxLength: 2 }),
 				fc.array(span(3), { maxLength: 2 }),
 				fc.option(fc.double({ min: 2, max: 11, noNaN: true }), { nil: undefined }),
-				async (scenario, holes, slow, lostAtSeconds) => {
+				fc.boolean(),
+				async (scenario, holes, slow, endsAtSeconds, isDirect) => {
 					const watched = new WatchedBroadcast({}, LADDER_TRACKS, SIMULATED_LADDER);
-					const sent = play(watched, { ...scenario, holes, slow, lostAtSeconds });
+					const end = { [isDirect ? 'changesAtSeconds' : 'lostAtSeconds']: endsAtSeconds };
+					const sent = play(watched, { ...scenario, holes, slow, ...end });
 					watched.check();
 					expect([...new Set(watched.faults)]).toEqual([]);
 					expect(borderFaults(watched)).toEqual([]);
@@ -242,10 +259,11 @@ describe('a ladder', () => {
 					for (const trackId of ['video1', 'video2'] as const) {
 						expect(await chainFaults(watched, trackId)).toEqual([]);
 						const { packets } = await watched.media(trackId);
-						// An encoder with B-frames has other decode times after a hole than these.
-						const isExact = scenario.bFrames === 0 || holes.length + slow.length === 0;
+						// An encoder with B-frames has other decode times after a hole, and at an end, than these.
+						const isWhole = holes.length + slow.length === 0 && endsAtSeconds === undefined;
+						const isExact = scenario.bFrames === 0 || isWhole;
 						expect(isExact ? packets.filter(({ timestampTicks }) => !times.has(timestampTicks)) : []).toEqual([]);
-						if (lostAtSeconds === undefined) {
+						if (isDirect || endsAtSeconds === undefined) {
 							expect(packets).toHaveLength(sent.get(trackId)!.length);
 						}
 					}

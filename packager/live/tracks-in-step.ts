@@ -23,6 +23,7 @@ import {
 	type WriteResult,
 } from '../segmenting/track-writer.ts';
 import type { LiveWindow } from '../store/live-window.ts';
+import { FollowedRuns } from './followed-runs.ts';
 
 /** A track behind the others by this much is filled up, so that players do not stall on it. */
 const SILENCE_AFTER_SECONDS = 2.5;
@@ -49,9 +50,9 @@ export type RenditionEntry = {
 
 type Track = RenditionEntry & {
 	sequence: { next: number };
-	/** Of a track that sets its own borders, and of one that follows the leading picture's. */
+	/** Of a track that sets its own borders in the current run; the others follow the leading picture. */
 	writer: TrackWriter | undefined;
-	follower: FollowingTrackWriter | undefined;
+	following: FollowedRuns;
 	/** It has media of the current run. */
 	hasRunMedia: boolean;
 };
@@ -97,7 +98,7 @@ export class TracksInStep {
 	/** Those that players may choose: rungs that have media now, and the source's own picture and sound always. */
 	get offered(): readonly RenditionEntry[] {
 		return this.renditions.filter(({ trackId, rung, isInRun }) => {
-			return rung === undefined || (isInRun && this.#tracks.get(trackId)!.follower?.isAway !== true);
+			return rung === undefined || (isInRun && !this.#tracks.get(trackId)!.following.isAway);
 		});
 	}
 
@@ -162,20 +163,24 @@ export class TracksInStep {
 			track.isInRun = runTracks.has(trackId);
 			track.hasRunMedia = false;
 			const delayTicks = isFollowing ? leaderDelayTicks : presentationDelayTicks(start, trackId);
-			rendition.beginRun({
+			const run = {
 				// A track that this run lacks continues with silence under its last configuration.
 				initBytes: track.isInRun || config.kind === 'audio' ? writeInitSegment(config, delayTicks) : undefined,
 				timescale: cmafTimescale(config),
 				discontinuitySequence: this.#discontinuitySequence,
 				dates,
-			});
+			};
 			const { startSeconds, captureTimeMs } = start;
 			const onForcedCut = (): void => this.#forcedCuts.count({ trackId });
 			const writerStart: TrackStart = { rendition, startSeconds, captureTimeMs, sequence, onForcedCut };
-			track.follower = isFollowing ? followerOf(track, writerStart, borders!, delayTicks) : undefined;
 			if (isFollowing) {
-				track.writer = undefined;
-			} else if (config.kind === 'audio') {
+				const follower = followerOf(track, writerStart, borders!, delayTicks);
+				track.following.begin(follower, startSeconds, () => rendition.beginRun(run));
+				continue;
+			}
+			track.following.finishFormer();
+			rendition.beginRun(run);
+			if (config.kind === 'audio') {
 				track.writer = new AudioTrackWriter(writerStart, config);
 			} else {
 				track.writer = new VideoTrackWriter(writerStart, delayTicks, track === leader ? borders : undefined);
@@ -189,11 +194,11 @@ export class TracksInStep {
 		if (track === undefined) {
 			return undefined;
 		}
-		const result = track.follower?.write(accessUnit) ?? track.writer?.write(accessUnit);
+		const result = track.following.write(accessUnit) ?? track.writer?.write(accessUnit);
 		if (result === 'written') {
 			track.hasRunMedia = true;
 			track.isInRun = true;
-			if (track.follower === undefined) {
+			if (!track.following.isFollowing) {
 				this.#fillOthers(track);
 				this.#follow();
 			}
@@ -206,12 +211,15 @@ export class TracksInStep {
 		const track = this.#tracks.get(trackId);
 		if (track !== undefined) {
 			track.isInRun = false;
-			track.follower?.pause();
+			track.following.pause();
 		}
 	}
 
-	/** Ends the run: publishes all that is open and ensures that every rendition has a segment of it. */
-	flush(): void {
+	/**
+	 * Ends the run: publishes all that is open and ensures that every rendition has a segment of it. `hasNext`: another
+	 * one follows directly, so encoders' pictures of this one still come.
+	 */
+	flush(hasNext = false): void {
 		const tracks = [...this.#tracks.values()];
 		const independent = tracks.filter((track) => track.writer !== undefined);
 		this.#completeLowSounds(independent);
@@ -230,8 +238,7 @@ export class TracksInStep {
 			track.writer = undefined;
 		}
 		for (const track of tracks) {
-			track.follower?.flush();
-			track.follower = undefined;
+			track.following.end(hasNext);
 		}
 	}
 
@@ -273,7 +280,7 @@ export class TracksInStep {
 			isInRun: true,
 			sequence: { next: 1 },
 			writer: undefined,
-			follower: undefined,
+			following: new FollowedRuns(),
 			hasRunMedia: false,
 		};
 		rendition.on('partAdded', (part) => {
@@ -318,8 +325,12 @@ export class TracksInStep {
 	}
 
 	#follow(): void {
-		for (const { follower } of this.#tracks.values()) {
-			follower?.follow();
+		const leaderSeconds = this.#leader?.writer?.endSeconds;
+		if (leaderSeconds === undefined) {
+			return;
+		}
+		for (const { following } of this.#tracks.values()) {
+			following.follow(leaderSeconds);
 		}
 	}
 

@@ -149,8 +149,9 @@ function frameRatesOf(variants: readonly Variant[]): (number | undefined)[] {
 }
 
 /**
- * BANDWIDTH of each, with its most demanding sound. An encoder's rate may rise up to its ceiling at any time. It does so
- * when the pictures become harder, and then the better variants' rates rise too: a ceiling counts up to a share of those.
+ * BANDWIDTH of each, with its most demanding sound. An encoder's rate may rise up to its ceiling at any time. It does
+ * so when the pictures become harder, and then the better variants' rates rise too: a ceiling counts up to a share of
+ * those.
  */
 function bandwidthsOf(variants: readonly Variant[]): number[] {
 	let betterBps = Infinity;

@@ -82,6 +82,11 @@ export class FollowingTrackWriter {
 		return this.#state === 'away';
 	}
 
+	/** All that the leader did is published: after the leader's flush, no picture is missing. */
+	get isComplete(): boolean {
+		return this.#event === undefined;
+	}
+
 	/** Adds the next picture. */
 	write(accessUnit: AccessUnit): WriteResult {
 		const ticks = accessUnit.presentationTimeTicks;
@@ -92,10 +97,11 @@ export class FollowingTrackWriter {
 			}
 			this.#leave();
 		}
+		const isFirst = this.#lastTicks === undefined && this.#waiting.length === 0;
+		if (isFirst && !accessUnit.isKeyFrame) {
+			return 'dropped';
+		}
 		if (this.#state === 'away') {
-			if (!accessUnit.isKeyFrame) {
-				return 'dropped';
-			}
 			this.#state = 'returning';
 		}
 		if (this.#waiting.length === MAX_WAITING_PICTURES) {

@@ -127,12 +127,12 @@ export class LeaderBorders {
 
 	/**
 	 * The first picture known to be taken by a track that took one at `lastTicks` and keeps those at least `leastTicks`
-	 * apart, and key frames. A tick is allowed for rounding.
+	 * apart, and key frames.
 	 */
 	nextTaken(lastTicks: number, leastTicks: number): number | undefined {
 		const first = this.#countUntil(lastTicks + SAME_TIME_TICKS);
 		for (let index = first; index < this.#times.length; index++) {
-			if (this.#keyFrames[index] || this.#times[index]! - lastTicks >= leastTicks - 1) {
+			if (this.#keyFrames[index] || this.#times[index]! - lastTicks >= leastTicks) {
 				return this.#firstPicture + index;
 			}
 		}

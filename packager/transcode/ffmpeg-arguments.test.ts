@@ -54,7 +54,7 @@ describe('audioArguments', () => {
 			audioArguments({ output: { codec: 'aac', bitrateBps: 160_000, sampleRate: 48_000, channelCount: 2 } }).outputs,
 		).toEqual([
 			(
-				'-map 0:a:0 -af aresample=48000:async=1:min_hard_comp=0.005 -c:a aac -profile:a aac_low -b:a 160000 -ac 2 ' +
+				'-map 0:a:0 -af aresample=48000:async=1:min_hard_comp=0.005 -c:a aac -aac_coder fast -profile:a aac_low -b:a 160000 -ac 2 ' +
 				COMMON_OUTPUT
 			).split(' '),
 		]);

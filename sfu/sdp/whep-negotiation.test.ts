@@ -42,6 +42,26 @@ describe('negotiateWhep', () => {
 		});
 	});
 
+	it.each([
+		["our page's: the id that mediasoup writes", 5, 'transport-cc', true],
+		["Chromium's own id", 4, 'transport-cc', false],
+		['no feedback', 5, 'goog-remb', false],
+	])('estimates the line of an offer with %s', (_name, id, feedback, canEstimate) => {
+		const uri = 'http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01';
+		const offer = CHROMIUM_WHEP_OFFER.replaceAll(/a=extmap:5 .*\r\n/g, '')
+			.replaceAll(/a=extmap:\d+ http:\/\/www.ietf.org\/id\/draft-holmer-rmcat.*\r\n/g, `a=extmap:${id} ${uri}\r\n`)
+			.replaceAll('transport-cc', feedback);
+		const viewer = negotiate(offer);
+		expect(viewer.canEstimate).toBe(canEstimate);
+		const router = mediasoup.getSupportedRtpCapabilities().headerExtensions!;
+		const capabilities = (estimates: boolean): string[] =>
+			viewerCapabilities(viewer, router, estimates).codecs![0]!.rtcpFeedback!.map(({ type }) => type);
+		expect(capabilities(false)).not.toContain('transport-cc');
+		expect(capabilities(true)).toContain('transport-cc');
+		const uris = viewerCapabilities(viewer, router).headerExtensions!.map((extension) => extension.uri as string);
+		expect(uris.includes(uri)).toBe(canEstimate);
+	});
+
 	it('serves another viewer under its own payload types', () => {
 		expect(negotiate(OTHER_OFFER).payloadTypes).toEqual({ h264: 125, opus: 109 });
 	});

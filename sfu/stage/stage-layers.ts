@@ -21,9 +21,11 @@ const CHECK_INTERVAL_MS = 250;
 const MAX_RUNG_LAG_MS = 500;
 /** It comes back once it is behind by less than this. */
 const SMALL_RUNG_LAG_MS = 250;
+/** And not sooner than this: an encoder that has too much to do comes and goes. */
+const MIN_OFF_AIR_MS = 2000;
 
-/** What viewers are told of a layer's picture. */
-export type LayerPicture = { heightPixels: number; frameRate: number; maxBitrateBps: number | undefined };
+/** What viewers learn of a layer's picture. */
+type LayerPicture = { heightPixels: number; frameRate: number; maxBitrateBps: number | undefined };
 
 /** A layer with a picture now. */
 export type OnAirLayer = {
@@ -41,7 +43,13 @@ type StageLayersEvents = {
 	changed: [];
 };
 
-type Entry = { layer: LiveLayer; picture: LayerPicture | undefined; writtenAtMs: number; isOnAir: boolean };
+type Entry = {
+	layer: LiveLayer;
+	picture: LayerPicture | undefined;
+	writtenAtMs: number;
+	isOnAir: boolean;
+	endedAtMs: number;
+};
 
 /** Assumed of a source that has not been measured yet. */
 const ASSUMED_SOURCE_BPS = 4_000_000;
@@ -65,7 +73,13 @@ export class StageLayers extends TypedEmitter<StageLayersEvents> {
 		});
 		this.source = layers.pop()!;
 		const names = STAGE_LAYER_NAMES.filter((name) => name !== 'source');
-		const entry = (layer: LiveLayer): Entry => ({ layer, picture: undefined, writtenAtMs: -Infinity, isOnAir: false });
+		const entry = (layer: LiveLayer): Entry => ({
+			layer,
+			picture: undefined,
+			writtenAtMs: -Infinity,
+			isOnAir: false,
+			endedAtMs: -Infinity,
+		});
 		this.#rungs = new Map(layers.map((layer, index) => [names[index]!, entry(layer)]));
 		if (layers.length > 0) {
 			this.#scope.every(clock, CHECK_INTERVAL_MS, () => this.#watchForSilence());
@@ -99,7 +113,8 @@ export class StageLayers extends TypedEmitter<StageLayersEvents> {
 		}
 		entry.writtenAtMs = this.#clock.monotonicMs();
 		entry.layer.writePicture(picture);
-		if (!entry.isOnAir && picture.isKeyFrame && this.#lagMs(entry) < SMALL_RUNG_LAG_MS) {
+		const isSteady = entry.writtenAtMs - entry.endedAtMs >= MIN_OFF_AIR_MS && this.#lagMs(entry) < SMALL_RUNG_LAG_MS;
+		if (!entry.isOnAir && picture.isKeyFrame && isSteady) {
 			entry.isOnAir = true;
 			this.emit('changed');
 		}
@@ -164,6 +179,7 @@ export class StageLayers extends TypedEmitter<StageLayersEvents> {
 		const ending = entries.filter((entry) => entry?.isOnAir === true) as Entry[];
 		for (const entry of ending) {
 			entry.isOnAir = false;
+			entry.endedAtMs = this.#clock.monotonicMs();
 		}
 		if (ending.length > 0) {
 			this.emit('changed');

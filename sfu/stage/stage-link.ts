@@ -26,7 +26,6 @@ export class StageLink extends TypedEmitter<StageLinkEvents> {
 	readonly #scope: CloseScope<'stage-closed' | 'router-closed'>;
 	readonly #tapListeners = new Map<number, TapListener>();
 	readonly #header = createRtpHeader();
-	#sendErrorCount = 0;
 
 	/** Opens the socket and the PlainTransport; both on loopback. */
 	static async create(
@@ -92,21 +91,12 @@ export class StageLink extends TypedEmitter<StageLinkEvents> {
 		});
 	}
 
-	/** Datagrams that the socket refused. */
-	get sendErrorCount(): number {
-		return this.#sendErrorCount;
-	}
-
-	/** Sends one datagram; it must not be changed afterwards. */
+	/** Sends one datagram; it must not be changed afterwards. One that the socket refuses is lost, as on the network. */
 	send(packet: Buffer): void {
-		if (this.#scope.closed) {
-			return;
+		if (!this.#scope.closed) {
+			// Without a callback, which costs a tick of the event loop for each datagram.
+			this.#deps.socket.send(packet);
 		}
-		this.#deps.socket.send(packet, (error) => {
-			if (error !== null) {
-				this.#sendErrorCount++;
-			}
-		});
 	}
 
 	/** Calls `listener` for each RTP packet with this SSRC. Returns the function that ends it. */

@@ -228,10 +228,7 @@ describe('a newcomer', () => {
 		await feedIntoGop(feed, 5, 6);
 		for (let layer = stage.liveSpatialLayer + 1; layer < stage.videoProducer.rtpParameters.encodings!.length; layer++) {
 			await waitUntil(() => feed.next % GOP_PICTURES > 3 && feed.next % GOP_PICTURES < 20, 'no key frame is near');
-			const viewer = await PlainViewer.open(
-				viewerRouter.router,
-				viewerRouter.producers.get(stage.videoProducer)!.id,
-			);
+			const viewer = await PlainViewer.open(viewerRouter.router, viewerRouter.producers.get(stage.videoProducer)!.id);
 			const newest = feed.newestKeyFrame;
 			const layers: (number | undefined)[] = [];
 			viewer.consumer.on('layerschange', (change) => layers.push(change?.spatialLayer));
@@ -405,13 +402,9 @@ describe('closing', () => {
 	it('ignores media that comes after it has closed', async () => {
 		const { stage } = broadcastRouter;
 		await broadcastRouter.close('broadcast-ended');
-		stage.video.writePicture({
-			payloads: picturePayloads(0, true),
-			isKeyFrame: true,
-			timelineTicks: 0,
-			captureTimeMs: 0,
-		});
-		stage.audio.writeFrame({ bytes: Uint8Array.of(0xfc), timelineTicks: 0, captureTimeMs: 0 });
-		expect(stage.link.sendErrorCount).toBe(0);
+		const picture = { payloads: picturePayloads(0, true), isKeyFrame: true, timelineTicks: 0, captureTimeMs: 0 };
+		const sound = { bytes: Uint8Array.of(0xfc), timelineTicks: 0, captureTimeMs: 0 };
+		expect(() => stage.video.writePicture(picture)).not.toThrow();
+		expect(() => stage.audio.writeFrame(sound)).not.toThrow();
 	});
 });

@@ -1,4 +1,4 @@
-/** The picture of a stage: its live layers, of the rungs and the source, and the join layers on which newcomers begin. */
+/** The picture of a stage: live layers of rungs and source, and the join layers on which newcomers begin. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { Logger } from '../../core/logger.ts';
@@ -11,9 +11,9 @@ import { SILENCE, type StagePacket, type StageStream } from './layer/stage-strea
 import { STAGE_LAYER_NAMES, StageLayers } from './stage-layers.ts';
 
 /**
- * A few suffice where newcomers change to the leading layer at once. They cannot for the first 3 s of a new pipe, because
- * its far end knows capture times after three sender reports: then a crowd needs more. An idle one costs a packet every
- * 2 s. The limit is one RTCP packet of mediasoup's, which has to hold a report of each layer: 17 of them.
+ * A few suffice where newcomers change to the leading layer at once. They cannot for the first 3 s of a new pipe,
+ * because its far end knows capture times after three sender reports: then a crowd needs more. An idle one costs a
+ * packet every 2 s. The limit is one RTCP packet of mediasoup's, which has to hold a report of each layer: 17 of them.
  */
 const JOIN_LAYER_COUNT = 11;
 /** Encodings of the stage's video Producer. */

@@ -1,5 +1,6 @@
 /** Pictures and sounds for tests that carry their own numbers, so that received ones can be compared with sent ones. */
 import { systemClock } from '../../core/lifecycle/clock.ts';
+import type { RungName } from '../../core/protocol/ladder-choice.ts';
 import type { Stage } from '../stage/stage.ts';
 
 /** 30 pictures a second. */
@@ -37,6 +38,8 @@ export function pictureNumbers(packets: readonly { payload: Buffer }[]): number[
 export class PictureFeed implements Disposable {
 	/** The number of the next picture. */
 	next = 0;
+	/** Rungs that are fed as well, with the same pictures. */
+	rungs: readonly RungName[] = [];
 	readonly #stage: Stage;
 	readonly #gopPictures: number;
 	readonly #startMs = systemClock.monotonicMs();
@@ -65,12 +68,16 @@ export class PictureFeed implements Disposable {
 			const isKeyFrame = number % this.#gopPictures === 0;
 			// Exactly as the timestamps: mediasoup aligns layers by it.
 			const captureTimeMs = this.#startEpochMs + number * PICTURE_MS;
-			this.#stage.video.writePicture({
+			const picture = {
 				payloads: picturePayloads(number, isKeyFrame),
 				isKeyFrame,
 				timelineTicks: 900_000 + number * PICTURE_TICKS,
 				captureTimeMs,
-			});
+			};
+			this.#stage.video.writePicture(picture);
+			for (const rung of this.rungs) {
+				this.#stage.video.layers.writeRung(rung, picture);
+			}
 			this.#stage.audio.writeFrame({
 				bytes: withNumber(0xfc, number, 5),
 				timelineTicks: 480_000 + number * 1600,

@@ -50,14 +50,25 @@ export class PlainViewer implements AsyncDisposable {
 		return viewer;
 	}
 
+	/** Has mediasoup estimate the line from now on, as {@link ViewerTransport} does after trouble. */
+	async startEstimator(router: Router): Promise<number | undefined> {
+		const dummy = await this.#transport.consume({
+			producerId: this.consumer.producerId,
+			rtpCapabilities: { ...router.rtpCapabilities },
+			paused: true,
+		});
+		dummy.close();
+		return (await this.#transport.getStats())[0]?.availableOutgoingBitrate;
+	}
+
 	/** What the Consumer sent, without the worker's own probe packets, which make the transport known. */
 	get packets(): readonly SentPacket[] {
 		return this.received.of(this.consumer.rtpParameters.encodings![0]!.ssrc!);
 	}
 
 	/** Begins as every viewer does; resolves when the Consumer runs. */
-	async join(stage: Stage): Promise<void> {
-		this.#leave = await beginPicture(this.consumer, stage.video, silentLogger);
+	async join(stage: Stage, choice?: Parameters<typeof beginPicture>[3]): Promise<void> {
+		this.#leave = await beginPicture(this.consumer, stage.video, silentLogger, choice);
 	}
 
 	[Symbol.asyncDispose](): Promise<void> {
@@ -67,13 +78,13 @@ export class PlainViewer implements AsyncDisposable {
 	}
 }
 
-/** As WHEP viewers': without feedback about bandwidth, so that mediasoup sends the preferred layer whatever it costs. */
+/** As WHEP viewers': without feedback about bandwidth, so that mediasoup sends the preferred layer at any cost. */
 function capabilities({ rtpCapabilities: { codecs, headerExtensions } }: Router): RtpCapabilities {
 	return {
 		codecs: codecs!.map((codec) => ({
 			...codec,
 			rtcpFeedback: codec.rtcpFeedback!.filter(({ type }) => type !== 'transport-cc' && type !== 'goog-remb'),
 		})),
-		headerExtensions: headerExtensions!.filter(({ uri }) => uri.includes('abs-capture-time')),
+		headerExtensions: headerExtensions!.filter(({ uri }) => /abs-capture-time|transport-wide-cc/.test(uri)),
 	};
 }

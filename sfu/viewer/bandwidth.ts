@@ -1,4 +1,4 @@
-/** mediasoup's side of one viewer's picture: evidence from its Consumer and transport, and what the selector decides. */
+/** mediasoup's side of one viewer's picture: evidence of the line for the selector, and what the selector decides. */
 import type { Consumer, WebRtcTransport } from 'mediasoup/types';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { Clock } from '../../core/lifecycle/clock.ts';

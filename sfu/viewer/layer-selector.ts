@@ -12,7 +12,7 @@ import { STAGE_LAYER_NAMES, type OnAirLayer } from '../stage/stage-layers.ts';
 import { drainLimits, lineLimits, risingRates, type LineLimits } from './line-limits.ts';
 import { ResendWindow } from './resend-window.ts';
 
-/** `prefer`: from its next key frame on. `kick`: stop at once, let the line drain, and go on with this layer. */
+/** `prefer`: from its next key frame on. `kick`: stop at once, let the line drain, and continue with this layer. */
 export type SelectorAction =
 	| { do: 'prefer'; spatialLayer: number }
 	| { do: 'kick'; spatialLayer: number; startsEstimator: boolean; limits: LineLimits | undefined }
@@ -21,7 +21,7 @@ export type SelectorAction =
 	| { do: 'give-up' };
 
 /** Each second, or more rarely, see {@link LayerSelector.needsReading}. */
-export type LineReading = {
+type LineReading = {
 	/** mediasoup's estimate; undefined without one. */
 	availableBps: number | undefined;
 	roundTripMs: number | undefined;
@@ -32,8 +32,8 @@ export type LineReading = {
 type SelectorMode = 'free' | 'managed' | 'by-trial';
 
 /**
- * Resends, as a share of the layer's rate, above which the line does not carry it. 10 % random loss makes 0.15. The first
- * only starts the estimator, so it may be wrong more often.
+ * Resends, as a share of the layer's rate, above which the line does not carry it. 10 % random loss makes 0.15. The
+ * first only starts the estimator, so it may be wrong more often.
  */
 const FIRST_KICK_SHARE = 0.25;
 const KICK_SHARE = 0.35;
@@ -124,7 +124,8 @@ export class LayerSelector {
 
 	/** The highest layer within all limits; the lowest, when none is. */
 	get wantedLayer(): number {
-		return (this.#layers.findLast(({ spatialLayer }) => spatialLayer <= this.#ceiling) ?? this.#layers[0]!).spatialLayer;
+		return (this.#layers.findLast(({ spatialLayer }) => spatialLayer <= this.#ceiling) ?? this.#layers[0]!)
+			.spatialLayer;
 	}
 
 	/** The shown layer; undefined: none, or a join layer. */
@@ -280,9 +281,7 @@ export class LayerSelector {
 		if (height === undefined || this.#chosen !== undefined) {
 			return Infinity;
 		}
-		const filling = this.#layers.find(
-			({ heightPixels }) => heightPixels > 0 && heightPixels >= height * SCREEN_SHARE,
-		);
+		const filling = this.#layers.find(({ heightPixels }) => heightPixels > 0 && heightPixels >= height * SCREEN_SHARE);
 		return filling === undefined || filling === this.#layers.at(-1) ? Infinity : filling.spatialLayer;
 	}
 

@@ -1,7 +1,7 @@
 /** How much of a viewer's line goes to resends: the evidence of a line that does not carry the picture. Pure. */
 
 /** The time over which resends are counted. A shorter one mistakes a burst of loss for a full line. */
-export const RESEND_WINDOW_MS = 300;
+const RESEND_WINDOW_MS = 300;
 /** After so long without a request the window starts with the last known value. */
 const QUIET_MS = 1000;
 /** The requests that broke the quiet were answered within this time. */

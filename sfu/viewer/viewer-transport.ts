@@ -42,7 +42,7 @@ type ViewerTransportEvents = {
 	connected: [];
 	/** The layers, the one that is shown, or why it is not the best, may have changed. */
 	pictureChanged: [];
-	/** The line does not carry the lowest layer. Whoever moves the viewer elsewhere stops the picture at once. */
+	/** The line does not carry the lowest layer. A listener that moves the viewer elsewhere stops the picture at once. */
 	lineTooPoor: [];
 	/** Once. */
 	closed: [reason: ViewerEndReason];
@@ -114,7 +114,9 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 		const cancelTimeout = this.#scope.after(clock, CONNECT_TIMEOUT_MS, () => void this.close('connect-timed-out'));
 		this.#scope.onClose(broadcastRouter.on('closed', (reason) => void this.close(reason)));
 		this.#scope.onClose(() => void this.#bandwidth?.close());
-		this.#scope.onClose(layers.on('changed', () => this.#steer((nowMs) => this.#selector.layersChanged(nowMs, layers.onAir))));
+		this.#scope.onClose(
+			layers.on('changed', () => this.#steer((nowMs) => this.#selector.layersChanged(nowMs, layers.onAir))),
+		);
 		watchWebRtcTransport(transport, 'deleted', {
 			connected: () => {
 				cancelTimeout();
@@ -268,8 +270,8 @@ type LayerChoice = {
 };
 
 /**
- * Starts a paused Consumer of the stage's picture where a newcomer gets one at once, and moves it to a live layer later.
- * Returns the function to call when the viewer leaves.
+ * Starts a paused Consumer of the stage's picture where a newcomer gets one at once, and moves it to a live layer
+ * later. Returns the function to call when the viewer leaves.
  * @internal for tests
  */
 export async function beginPicture(
@@ -298,8 +300,9 @@ export async function beginPicture(
 			await prefer(isLive(layer) ? wanted() : layer);
 		}
 	}, burstLayer);
-	// mediasoup changes layers at a key frame, or at a switch point. It changes to the join layer at the burst's key frame.
-	// Where a new pipe does not know the next layer yet, it takes a later one. The join layer is needed until then.
+	// mediasoup changes layers at a key frame, or at a switch point. It changes to the join layer at the burst's key
+	// frame. Where a new pipe does not know the next layer yet, it takes a later one. The join layer is needed until
+	// then.
 	video.on('layerschange', (layers) => {
 		const shown = layers?.spatialLayer;
 		if (shown === undefined || !isLive(shown)) {

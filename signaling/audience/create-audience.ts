@@ -40,6 +40,8 @@ export interface Audience {
 	distribution(channel: { name: ChannelName }): AudienceReport;
 	/** This node's viewers of these broadcasts together. */
 	viewersByTier(broadcasts: Iterable<{ channelName: ChannelName }>): Record<DeliveryTier, number>;
+	/** The same by the picture that plays, where that is known; one row for each broadcast. */
+	viewersByRung(broadcasts: Iterable<{ channelName: ChannelName }>): AudienceReport['rungs'];
 	/** Whether a viewer with a socket has this id and watches the channel. */
 	isViewer(viewerId: string, channel: string): boolean;
 	/** Call it for every WHEP session that has connected; it fits `onConnected` of the WHEP routes. */
@@ -84,6 +86,7 @@ export function createAudience(deps: AudienceDependencies): Audience {
 		},
 		distribution: ({ name }) => rooms.distribution(name),
 		viewersByTier: (broadcasts) => rooms.viewersByTier(broadcasts),
+		viewersByRung: (broadcasts) => rooms.viewersByRung(broadcasts),
 		isViewer: (viewerId, channel) => {
 			const channelName = parseChannelName(channel);
 			return channelName !== undefined && rooms.hasViewer(viewerId, channelName);

@@ -29,6 +29,7 @@ type OperationsDependencies = {
 	packager: Pick<Packager, 'counters'>;
 	transcoders: Pick<FfmpegTranscoderFactory, 'census' | 'encoder'>;
 	viewers: MetricsReadings['viewers'];
+	viewersByRung: MetricsReadings['viewersByRung'];
 	unhandledRejections: MetricsReadings['unhandledRejections'];
 	/** Aborts when the server closes. */
 	signal: AbortSignal;
@@ -55,12 +56,14 @@ type Operations = {
 
 /** Watches at once. */
 export function createOperations(deps: OperationsDependencies, config: OperationsConfig): Operations {
-	const { clock, logger, sfu, registry, packager, transcoders, viewers, unhandledRejections, signal } = deps;
+	const { clock, logger, sfu, registry, packager, transcoders, viewers, viewersByRung, unhandledRejections, signal } =
+		deps;
 	const drain = new Drain(clock);
 	const descriptors = new DescriptorWatch({ clock, logger });
 	const readings: MetricsReadings = {
 		broadcasts: () => registry.broadcasts,
 		viewers,
+		viewersByRung,
 		packager: () => packager.counters,
 		workers: () => sfu.pool.readLoads(),
 		encoders: () => transcoders.census(),

@@ -67,7 +67,8 @@ export const DEPENDENCY_DESCRIPTOR_EXTENSION_ID = 7;
 
 /**
  * What mediasoup reads in a stage packet's dependency descriptor, in place of the payload
- * (https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension). Viewers do not negotiate it.
+ * (https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension). Viewers do not negotiate
+ * it.
  *
  * - `switch-point`: the packet counts as the first one of a key frame, so that Consumers change layers at it.
  * - `hidden`: the packet keeps its layer alive, and no Consumer forwards it.
@@ -83,7 +84,7 @@ const DESCRIPTOR_BYTES: Readonly<Record<StageDescriptor, readonly number[]>> = {
 };
 
 /** What few stage packets carry. */
-export type StageExtras = {
+type StageExtras = {
 	descriptor?: StageDescriptor | undefined;
 	/** Capture time minus the sender's idea of it: "Capture NTP Clock = Sender NTP Clock + Capture Clock Offset". */
 	captureClockOffsetMs?: number | undefined;

@@ -1,6 +1,7 @@
 /** The server that is measured: a child on free ports with its own folder, or one that runs already. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -18,6 +19,7 @@ const POLL_INTERVAL_MS = 50;
 const LIVE_DEADLINE_MS = 20_000;
 const LIVE_POLL_MS = 100;
 const OUTPUT_LINES = 60;
+const ROOT = path.join(import.meta.dirname, '../../..');
 
 /** A child that we started, or the addresses of a foreign server, which is never stopped. */
 export class ServerUnderTest {
@@ -48,8 +50,8 @@ export class ServerUnderTest {
 	static async start(environment: Record<string, string> = {}): Promise<ServerUnderTest> {
 		const dataFolder = await mkdtemp(path.join(tmpdir(), 'spillway-bench-'));
 		const streamKey = `bench_${randomBytes(12).toString('hex')}`;
-		const child = spawn(process.execPath, ['signaling/main.ts'], {
-			cwd: path.join(import.meta.dirname, '../../..'),
+		const child = spawn(process.execPath, productArguments(), {
+			cwd: ROOT,
 			stdio: ['ignore', 'pipe', 'pipe'],
 			env: {
 				...process.env,
@@ -114,6 +116,12 @@ export class ServerUnderTest {
 			await rm(this.#dataFolder, { recursive: true, force: true });
 		}
 	}
+}
+
+/** Node's arguments in `npm start`: the options of V8 belong to what is measured. */
+function productArguments(): string[] {
+	const { scripts } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as { scripts: { start: string } };
+	return scripts.start.split(' -- ')[1]!.split(' ');
 }
 
 async function waitForEndpoints(

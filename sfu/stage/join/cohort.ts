@@ -7,8 +7,8 @@ const READY_DEADLINE_MS = 250;
 /** Time for the burst to reach a Consumer and for its report; a viewer not reached waits for a live key frame. */
 const BURST_REACHED_MS = 500;
 /**
- * A viewer that has not reached the leading layer by then is asked again, later each time: the far end of a new pipe lets
- * nothing change layers for some 3 s. After the last try, 4.2 s from the first, it waits for a live key frame.
+ * A viewer that has not reached the leading layer by then is asked again, later each time: the far end of a new pipe
+ * lets nothing change layers for some 3 s. After the last try, 4.2 s from the first, it waits for a live key frame.
  */
 const LEAD_RETRY_MS = 150;
 const MAX_LEAD_TRIES = 7;
@@ -41,7 +41,7 @@ const TRANSITIONS: TransitionTable<CohortState, CohortEvent> = {
 
 /** `reached`: on the join layer. `moving`: it has been sent elsewhere. */
 type MemberState = 'coming' | 'ready' | 'reached' | 'moving' | 'finished';
-/** `holds`: the layers that have to go on for this member. */
+/** `holds`: the layers that have to continue for this member. */
 type Member = { moveTo: MoveTo; state: MemberState; holds: Set<JoinLayer> };
 
 type CohortDependencies = {

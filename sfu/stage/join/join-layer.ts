@@ -1,6 +1,6 @@
 /**
- * A simulcast layer of the stage on which newcomers begin. It gets a new copy of a live layer's newest GOP, its timestamps
- * compressed to just before now. Then it follows that layer until the newcomers have moved on.
+ * A simulcast layer of the stage on which newcomers begin. It gets a new copy of a live layer's newest GOP, its
+ * timestamps compressed to just before now. Then it follows that layer until the newcomers have moved on.
  */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { Timer } from '../../../core/lifecycle/timer.ts';
@@ -23,7 +23,7 @@ const PAUSE_PER_NEWCOMER_MS = 0.25;
 /** Idle → filling (newcomers gather) → following (burst sent, live packets copied) → idle. */
 type JoinLayerState = 'idle' | 'filling' | 'following';
 
-/** What a join layer reads of the live layer that it copies. */
+/** What a join layer reads of the live layer that it copies. @internal for tests */
 export type BurstSource = Pick<LiveLayer, 'followers' | 'gop' | 'highestSequence'>;
 
 export class JoinLayer implements Follower {

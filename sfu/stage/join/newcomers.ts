@@ -1,9 +1,9 @@
 /**
  * Gives newcomers a picture at once: chooses the join layer on which each one begins, and when its burst is sent.
  *
- * The first cohort's layer follows the live layer until its next key frame, and leads. Later cohorts change to the leading
- * layer as soon as they have their burst, at a switch point. So each of their layers is free again within a tenth of a
- * second, and a few layers serve any crowd.
+ * The first cohort's layer follows the live layer until its next key frame, and leads. Later cohorts change to the
+ * leading layer as soon as they have their burst, at a switch point. So each of their layers is free again within a
+ * tenth of a second, and a few layers serve any crowd.
  */
 import type { LiveLayer } from '../layer/live-layer.ts';
 import { Cohort, type MoveTo, type Newcomer } from './cohort.ts';
@@ -12,8 +12,8 @@ import { BURST_GROUP_PACKETS, type JoinLayer } from './join-layer.ts';
 /** How long the first newcomers gather before their burst. */
 const FIRST_GATHER_MS = 8;
 /**
- * Added for each layer in use: what the burst takes, and at least this. So a crowd costs a burst every 30 to 130 ms, and
- * the layers last until the first of them is free again.
+ * Added for each layer in use: what the burst takes, and at least this. So a crowd costs a burst every 30 to 130 ms,
+ * and the layers last until the first of them is free again.
  */
 const MIN_GATHER_STEP_MS = 20;
 /** With the next key frame this near, waiting for it is quicker than a burst. */
@@ -43,7 +43,8 @@ export class Newcomers {
 	/**
 	 * Chooses where a newcomer to a live layer begins: on a join layer, where a burst of the live layer's newest GOP
 	 * follows, or on the live layer. The caller sets its Consumer to that layer, resumes it, and calls `ready`: it misses
-	 * what is sent before. It reports each change of layer with `onLayer`, and moves its Consumer when `moveTo` is called.
+	 * what is sent before. It reports each change of layer with `onLayer`, and moves its Consumer when `moveTo` is
+	 * called.
 	 */
 	join(live: LiveLayer, moveTo: MoveTo): Newcomer {
 		return (

@@ -71,4 +71,17 @@ describe('NewestGop', () => {
 		gop.add(packet(4, 0, 1));
 		expect(gop.isUsable).toBe(false);
 	});
+
+	it('is whole when no number is missing since the key frame, also when the GOP is too large to keep', () => {
+		const gop = new NewestGop();
+		gop.begin(0);
+		for (const number of [10, 11, 13]) {
+			gop.add(packet(number));
+		}
+		expect([12, 14].map((next) => gop.isWholeUpTo(next))).toEqual([false, false]);
+		gop.add(packet(12));
+		expect([13, 14, 15].map((next) => gop.isWholeUpTo(next))).toEqual([false, true, false]);
+		gop.add(packet(14, 0, 5 * 1024 * 1024));
+		expect([gop.isUsable, gop.isWholeUpTo(15)]).toEqual([false, true]);
+	});
 });

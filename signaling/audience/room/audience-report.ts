@@ -1,6 +1,10 @@
 /** Summarises viewers for their streamer: counts by tier, reasons, latency. Pure. */
 import type { AudienceReport } from '../../../core/protocol/api/audience-report.ts';
-import type { TierDecision, ViewerPicture, ViewerStatistics } from '../../../core/protocol/signaling/signaling-messages.ts';
+import type {
+	TierDecision,
+	ViewerPicture,
+	ViewerStatistics,
+} from '../../../core/protocol/signaling/signaling-messages.ts';
 import { SHOWN_RUNGS } from '../../../core/protocol/ladder-choice.ts';
 import { percentile } from '../../../core/percentiles.ts';
 import { DELIVERY_TIERS, type DeliveryTier } from '../../../core/protocol/tiers.ts';

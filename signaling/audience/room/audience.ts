@@ -119,6 +119,11 @@ export class AudienceRooms implements SignalingRooms {
 		return sum;
 	}
 
+	/** This node's viewers of these broadcasts together, by tier and by the picture that plays, where that is known. */
+	viewersByRung(broadcasts: Iterable<{ channelName: ChannelName }>): AudienceReport['rungs'] {
+		return [...broadcasts].flatMap(({ channelName }) => this.#rooms.get(channelName)?.report().rungs ?? []);
+	}
+
 	async join(connection: ViewerConnection, message: JoinMessage): Promise<ViewerSession> {
 		const room = await this.room(message.channel);
 		return room.join(connection, message);

@@ -30,7 +30,7 @@ export class QualityChoice {
 		this.#wish = wish;
 	}
 
-	/** For this channel and all others; undefined: automatic. Playbacks are told by their owner. */
+	/** For this channel and all others; undefined: automatic. The playbacks' owner applies it to them. */
 	choose(chosen: Quality | undefined): void {
 		this.#preference = chosen && {
 			kind: chosen.kind,

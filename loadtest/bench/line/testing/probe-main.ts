@@ -5,7 +5,9 @@ import { systemClock } from '../../../../core/lifecycle/clock.ts';
 import type { FromProbe, ProbeArrival, ToProbe } from './probe-messages.ts';
 
 const arrivals: ProbeArrival[] = [];
-const socket = createSocket('udp4');
+/** A busy machine must not lose what the line has carried. */
+const BUFFER_BYTES = 4_000_000;
+const socket = createSocket({ type: 'udp4', recvBufferSize: BUFFER_BYTES });
 
 function send(message: FromProbe): void {
 	process.send!(message);

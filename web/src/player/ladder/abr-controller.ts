@@ -21,7 +21,7 @@ export type NextPart = {
 	bufferedAheadSeconds: number | undefined;
 };
 
-/** `probe`: also load something of this rung for a moment, to measure the line. */
+/** `probe`: also load a little of this rung, to measure the line. */
 export type NextChoice = { rung: number; probe?: number };
 
 /** A part that is loading. */
@@ -49,19 +49,24 @@ export type LoadedPart = Pick<LoadingPart, 'nowMs' | 'rung' | 'durationSeconds' 
 const OVERHEAD_BPS = 100_000;
 /** After a line has become worse it must also catch up. */
 const DOWN_MARGIN = 1.15;
-/** Without anything known, the best rung up to this is the first. */
+/** Without anything known, the line is assumed to be this. */
 const USUAL_LINE_BPS = 2_500_000;
+/** The first picture needs all since its key frame, which is up to so old in the source, and in the rungs. */
+const SOURCE_GOP_SECONDS = 2;
+const RUNG_GOP_SECONDS = 1;
+/** That has to come within this time at most. A better rung follows soon. */
+const FIRST_PICTURE_SECONDS = 0.9;
 /** No change up for this long after one down. */
 const HOLD_MS = 10_000;
 /** A rung that was too much is not tried again for this long, doubled each time. */
-const FIRST_BAR_MS = 30_000;
-const MAX_BAR_MS = 120_000;
+const FIRST_BAR_MS = 40_000;
+const MAX_BAR_MS = 320_000;
 /** A rung that was left again within this time was too much, … */
 const PROVEN_MS = 60_000;
 /** … unless the line carries less than this share of what it needs: then the line has changed. */
 const SAME_LINE_SHARE = 0.6;
 /** A line that carries so many times what a barred rung needs has changed. */
-const AMPLE = 2;
+const AMPLE = 1.6;
 /** From one change up to the next. */
 const BETWEEN_UPS_MS = 2500;
 /** For a playback that has just begun, less time proves the line. */
@@ -84,6 +89,9 @@ const CHANGE_SECONDS = 0.1;
 /** After a change, the next one has to be worth more. */
 const AGAIN_SECONDS = 0.35;
 const AGAIN_MS = 1500;
+/** A pause of the bytes is over soon, most often, and what came before it says nothing. */
+const PAUSE_MS = 80;
+const LONG_PAUSE_MS = 400;
 /** At the start nothing stalls: a part so late is given up for one that comes in half of the time. */
 const START_SECONDS = 1;
 /** A picture so late is given up for sound alone. */
@@ -99,13 +107,13 @@ const DRY_SECONDS = 0.05;
 const PLENTY_SECONDS = 4;
 /** A hidden page keeps the lowest picture for this long, for viewers who look at another page for a moment. */
 const HIDDEN_SOUND_ONLY_MS = 60_000;
-/** Of a better rung's need, what the line seems to carry at least for a probe to be worth it. */
-const PROBE_SHARE = 0.85;
 /** Sound alone takes some of the line too, which is not measured, and each change of the picture is seen. */
 const PICTURE_SHARE = 1.2;
-/** Between two probes, while what plays is too small to measure the line. Doubled while nothing follows from them. */
+/** Between two probes. Doubled while nothing follows from them. */
 const FIRST_PROBE_MS = 2500;
-const MAX_PROBE_MS = 5000;
+const MAX_PROBE_MS = 10_000;
+/** With less buffered, what is loaded for a probe may make the next part late. */
+const PROBE_BUFFER_SECONDS = 0.3;
 
 export class AbrController {
 	readonly #meter = new ThroughputMeter();
@@ -129,20 +137,28 @@ export class AbrController {
 	#barred: { rung: number; untilMs: number } | undefined;
 	#barMs = FIRST_BAR_MS;
 	/** The last change up, until the next one down. */
-	#unproven: { rung: number; sinceMs: number } | undefined;
+	#unproven: { rung: number; from: number; sinceMs: number } | undefined;
 	#wentDownAtMs = -Infinity;
 	#gaveUpAtMs = -Infinity;
 	#probedAtMs = -Infinity;
 	#probeMs = FIRST_PROBE_MS;
 	/** The part that is loading, at the last looks. */
 	#looks: LoadingPart[] = [];
+	/** When it last had more bytes than before. */
+	#progressAtMs = -Infinity;
+	/** Its first byte, or the end of a pause. */
+	#judgedFromMs = -Infinity;
 	#recentParts: Pick<LoadedPart, 'durationSeconds' | 'tookMs'>[] = [];
 
 	/** `knownBps`: what is known of the line; undefined for nothing. */
 	constructor(ladder: AbrLadder, { startedAtMs, knownBps }: { startedAtMs: number; knownBps: number | undefined }) {
 		this.#ladder = ladder;
 		this.#startedAtMs = startedAtMs;
-		const fitting = ladder.rungs.findIndex((_, rung) => this.#need(rung) <= (knownBps ?? USUAL_LINE_BPS));
+		const bps = knownBps ?? USUAL_LINE_BPS;
+		const fitting = ladder.rungs.findIndex((_, rung) => {
+			const seconds = rung === 0 ? SOURCE_GOP_SECONDS : RUNG_GOP_SECONDS;
+			return this.#need(rung) * seconds <= bps * FIRST_PICTURE_SECONDS;
+		});
 		this.#rung = fitting < 0 ? this.#lowest : fitting;
 	}
 
@@ -154,6 +170,11 @@ export class AbrController {
 	/** What the line carries; undefined where that was not measured. */
 	estimateBps(nowMs: number): number | undefined {
 		return this.#meter.recent(nowMs)?.bps;
+	}
+
+	/** There is nothing smaller. */
+	get isAtWorst(): boolean {
+		return this.#rung >= this.#last;
 	}
 
 	/** The rung that plays is the best one that is wanted. */
@@ -227,10 +248,10 @@ export class AbrController {
 		if (candidate !== undefined) {
 			this.#triedFrom = this.#rung;
 			this.#goUp(nowMs, candidate);
-		} else if (this.#isProbeDue(nowMs)) {
+		} else if (this.#isProbeDue(part)) {
 			this.#probedAtMs = nowMs;
 			this.#probeMs = Math.min(MAX_PROBE_MS, this.#probeMs * 2);
-			return { rung: this.#rung, probe: this.#best };
+			return { rung: this.#rung, probe: this.#lowest };
 		}
 		return { rung: this.#rung };
 	}
@@ -247,8 +268,10 @@ export class AbrController {
 		}
 		const from = this.#lookBefore(part, firstByteAtMs);
 		const comesForMs = nowMs - from.nowMs;
+		const pausedForMs = nowMs - this.#progressAtMs;
 		const expectedMs = (totalBytes * 8000) / (this.#meter.recent(nowMs)?.bps ?? Infinity);
-		if (comesForMs < JUDGED_LEAST_MS || nowMs - firstByteAtMs < expectedMs * LATE_FACTOR) {
+		const isPaused = pausedForMs >= PAUSE_MS && pausedForMs < LONG_PAUSE_MS;
+		if (isPaused || comesForMs < JUDGED_LEAST_MS || nowMs - firstByteAtMs < expectedMs * LATE_FACTOR) {
 			return undefined;
 		}
 		const bps = ((loadedBytes - from.loadedBytes) * 8000) / comesForMs;
@@ -258,7 +281,7 @@ export class AbrController {
 			return undefined;
 		}
 		const lineBps = ((part.lineBytes - from.lineBytes) * 8000) / comesForMs;
-		const carried = Math.max(this.#triedFrom ?? 0, this.#fitting(lineBps));
+		const carried = this.#carriedBy(nowMs, lineBps);
 		const isAgain = nowMs - this.#gaveUpAtMs < AGAIN_MS;
 		const secondsTo = (other: number): number =>
 			this.#secondsIn(other, part.durationSeconds, lineBps) + (isAgain ? AGAIN_SECONDS : CHANGE_SECONDS);
@@ -293,7 +316,7 @@ export class AbrController {
 		const isDry = aheadSeconds < DRY_SECONDS && tookMs > durationSeconds * 1500 && this.#rung < this.#lowest;
 		if ((isSlow && aheadSeconds < PLENTY_SECONDS) || isDry) {
 			const bps = Math.min((bytes * 8000) / Math.max(1, tookMs), this.#meter.recent(nowMs)?.bps ?? Infinity);
-			this.#urgent = { rung: this.#fitting(bps), bps };
+			this.#urgent = { rung: this.#carriedBy(nowMs, bps), bps };
 		}
 	}
 
@@ -353,7 +376,9 @@ export class AbrController {
 	}
 
 	#bestFor(nowMs: number, { bps, isStrong }: Estimate): number | undefined {
-		const from = isStrong ? this.#best : Math.max(this.#best, this.#rung - 1);
+		// After sound alone the picture comes soonest with the lowest rung.
+		const isOneStep = !isStrong || this.#isSoundOnly;
+		const from = isOneStep ? Math.max(this.#best, this.#rung - 1) : this.#best;
 		const candidates = this.#ladder.rungs.map((_, rung) => rung).slice(from, this.#rung);
 		return candidates.find((rung) => {
 			const isAmple = bps >= this.#need(rung) * AMPLE && nowMs >= this.#wentDownAtMs + HOLD_MS;
@@ -362,16 +387,12 @@ export class AbrController {
 		});
 	}
 
-	#isProbeDue(nowMs: number): boolean {
-		const estimate = this.#meter.sustained(nowMs, 0);
-		const next = Math.min(this.#rung - 1, this.#lowest);
-		const isOpen =
-			estimate?.isStrong !== true ||
-			(estimate.bps >= this.#need(next) * PROBE_SHARE && estimate.bps < this.#need(next)) ;
-		// A rung that may be chosen later is measured before.
-		const isSoon = nowMs >= this.#upAllowedAtMs - 2 * FIRST_PROBE_MS && nowMs >= this.#startedAtMs + FIRST_PROBE_MS;
-		const isBarred = this.#isBarred(nowMs, next);
-		return this.#rung > this.#best && isOpen && isSoon && !isBarred && nowMs >= this.#probedAtMs + this.#probeMs;
+	/** The lowest rung and sound alone are too small to measure the line. */
+	#isProbeDue({ nowMs, bufferedAheadSeconds }: NextPart): boolean {
+		const isSmall = this.#rung >= this.#lowest && this.#rung > this.#best;
+		const isWeak = this.#meter.sustained(nowMs, 0)?.isStrong !== true;
+		const isSoon = nowMs >= this.#upAllowedAtMs - FIRST_PROBE_MS && nowMs >= this.#probedAtMs + this.#probeMs;
+		return isSmall && isWeak && isSoon && (bufferedAheadSeconds ?? 0) >= PROBE_BUFFER_SECONDS;
 	}
 
 	#isBarred(nowMs: number, rung: number): boolean {
@@ -388,6 +409,13 @@ export class AbrController {
 		return this.#rung >= this.#lowest ? this.#last : this.#lowest;
 	}
 
+	/** The same, but where a better rung was tried over the same line, the one before it. */
+	#carriedBy(nowMs: number, bps: number): number {
+		const { from = -1, sinceMs = -Infinity } = this.#unproven ?? {};
+		const isTried = from > this.#rung && from <= this.#lowest && nowMs - sinceMs < PROVEN_MS;
+		return isTried && bps >= this.#need(from) ? from : this.#fitting(bps);
+	}
+
 	/** How long a part takes in this rung: itself, and half a second of those before it, since its last key frame. */
 	#secondsIn(rung: number, durationSeconds: number, bps: number): number {
 		return rung > this.#lowest
@@ -397,15 +425,23 @@ export class AbrController {
 
 	/** The state of the part some moments ago, from which on it is judged. */
 	#lookBefore(part: LoadingPart, firstByteAtMs: number): Pick<LoadingPart, 'nowMs' | 'loadedBytes' | 'lineBytes'> {
-		if (this.#looks[0]?.requestedAtMs !== part.requestedAtMs) {
+		const { nowMs } = part;
+		const last = this.#looks.at(-1);
+		const isSame = last?.requestedAtMs === part.requestedAtMs;
+		const hasCome = !isSame || part.loadedBytes > last.loadedBytes;
+		if (!isSame || (hasCome && nowMs - this.#progressAtMs >= PAUSE_MS)) {
 			this.#looks = [];
 		}
-		const fromMs = Math.max(part.nowMs - JUDGED_MS, this.#gaveUpAtMs + QUEUE_MS);
+		const isAfterPause = isSame && this.#looks.length === 0;
+		this.#progressAtMs = hasCome ? nowMs : this.#progressAtMs;
+		this.#judgedFromMs = isSame ? (isAfterPause ? nowMs : this.#judgedFromMs) : firstByteAtMs;
+		const fromMs = Math.max(nowMs - JUDGED_MS, this.#gaveUpAtMs + QUEUE_MS);
 		this.#looks.push(part);
 		while (this.#looks.length > 1 && this.#looks[1]!.nowMs <= fromMs) {
 			this.#looks.shift();
 		}
-		return firstByteAtMs >= fromMs ? { nowMs: firstByteAtMs, loadedBytes: 0, lineBytes: 0 } : this.#looks[0]!;
+		const isFromStart = this.#judgedFromMs === firstByteAtMs && firstByteAtMs >= fromMs;
+		return isFromStart ? { nowMs: firstByteAtMs, loadedBytes: 0, lineBytes: 0 } : this.#looks[0]!;
 	}
 
 	#giveUp(nowMs: number, rung: number, bps: number): number | undefined {
@@ -438,7 +474,7 @@ export class AbrController {
 	}
 
 	#goUp(nowMs: number, rung: number): void {
-		this.#unproven = { rung, sinceMs: nowMs };
+		this.#unproven = { rung, from: this.#rung, sinceMs: nowMs };
 		this.#upAllowedAtMs = nowMs + BETWEEN_UPS_MS;
 		this.#probeMs = FIRST_PROBE_MS;
 		this.#become(rung);

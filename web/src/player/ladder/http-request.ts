@@ -26,12 +26,12 @@ export class HttpStatusError extends Error {
 /** `onProgress` gets the same object each time. */
 export type HttpRequest = (
 	url: string,
-	options: { signal: AbortSignal; onProgress?: ((progress: Progress) => void) | undefined },
+	options: { signal: AbortSignal; onProgress?: ((progress: Progress) => void) | undefined; byteCount?: number },
 ) => Promise<HttpAnswer>;
 
 /** Requests with the browser's fetch. Rejects with the signal's reason, HttpStatusError, or TypeError for no answer. */
 export function httpRequest(clock: Clock, fetchIt: typeof fetch = (...args) => fetch(...args)): HttpRequest {
-	return async (url, { signal, onProgress }) => {
+	return async (url, { signal, onProgress, byteCount }) => {
 		const progress: Progress = {
 			requestedAtMs: clock.monotonicMs(),
 			firstByteAtMs: undefined,
@@ -39,7 +39,8 @@ export function httpRequest(clock: Clock, fetchIt: typeof fetch = (...args) => f
 			totalBytes: undefined,
 		};
 		onProgress?.(progress);
-		const response = await fetchIt(url, { signal, credentials: 'same-origin' });
+		const headers: HeadersInit = byteCount === undefined ? {} : { range: `bytes=0-${byteCount - 1}` };
+		const response = await fetchIt(url, { signal, headers, credentials: 'same-origin' });
 		if (!response.ok) {
 			throw new HttpStatusError(response.status, url);
 		}

@@ -49,9 +49,9 @@ type LadderSourceEvents = {
 
 /** Between two looks at a part that is loading. */
 const WATCH_MS = 50;
+/** Enough to measure a line that carries the lowest rung, and not enough to fill the queue of one that does not. */
+const PROBE_BYTES = 14_000;
 const PROBE_DEADLINE_MS = 2000;
-/** A probe ends so long after its first byte: what plays must not come late because of it. */
-const PROBE_MS = 350;
 /** At least between two readings of the multivariant playlist. */
 const LADDER_INTERVAL_MS = 3000;
 /** What rungs need changes with the pictures. */
@@ -264,36 +264,32 @@ export class LadderSource extends TypedEmitter<LadderSourceEvents> {
 		return segment?.isDiscontinuous === true && (partIndex ?? 0) === 0;
 	}
 
-	/** Measures the line with a part of this rung, which is not shown. */
+	/** Measures the line with the beginning of a segment of this rung, which is not shown. */
 	async #probe(rung: number): Promise<void> {
 		const { clock } = this.#deps;
-		const ended = new AbortController();
-		const begun: { atMs?: number; receivedBytes?: number } = {};
-		let cancel = clock.setTimeout(() => ended.abort(), PROBE_DEADLINE_MS);
+		const late = new AbortController();
+		const cancel = clock.setTimeout(() => late.abort(), PROBE_DEADLINE_MS);
 		try {
+			const signal = AbortSignal.any([late.signal, this.#abort.signal]);
 			const { playlistUrl } = this.#ladder.rungs[rung]!;
-			const { newest } = this.#fetcher.list(this.#followed.playlistUrl);
-			const signal = AbortSignal.any([ended.signal, this.#abort.signal]);
-			const url = await this.#fetcher.newestPart(playlistUrl, newest?.mediaSequence ?? 0, { signal });
-			await this.#fetcher.load(url, {
-				signal,
-				onProgress: ({ firstByteAtMs }) => {
-					if (firstByteAtMs !== undefined && begun.atMs === undefined) {
-						begun.atMs = firstByteAtMs;
-						begun.receivedBytes = this.#receivedBytes;
-						cancel();
-						cancel = clock.setTimeout(() => ended.abort(), PROBE_MS);
-					}
-				},
-			});
+			const url = await this.#fetcher.newestSegment(playlistUrl, { signal });
+			let begun: { atMs: number; receivedBytes: number } | undefined;
+			const onProgress = ({ firstByteAtMs }: Progress): void => {
+				if (firstByteAtMs !== undefined) {
+					begun ??= { atMs: firstByteAtMs, receivedBytes: this.#receivedBytes };
+				}
+			};
+			await this.#fetcher.load(url, { signal, onProgress, byteCount: PROBE_BYTES });
+			if (begun !== undefined) {
+				// With what came beside it.
+				const bits = (this.#receivedBytes - begun.receivedBytes) * 8;
+				const nowMs = clock.monotonicMs();
+				this.controller.measured(nowMs, (bits * 1000) / Math.max(1, nowMs - begun.atMs));
+			}
 		} catch {
-			// Most often it was ended, which is no failure.
-		}
-		cancel();
-		const tookMs = clock.monotonicMs() - (begun.atMs ?? clock.monotonicMs());
-		if (tookMs > 0) {
-			const bits = (this.#receivedBytes - begun.receivedBytes!) * 8;
-			this.controller.measured(clock.monotonicMs(), (bits * 1000) / tookMs);
+			// Too late, or nothing to load: nothing is known of the line, and it is measured again later.
+		} finally {
+			cancel();
 		}
 	}
 
@@ -400,6 +396,7 @@ export class LadderSource extends TypedEmitter<LadderSourceEvents> {
 		let receivedBytes = 0;
 		try {
 			return await this.#deps.request(url, {
+				...options,
 				signal: AbortSignal.any([options.signal, this.#abort.signal]),
 				onProgress: (newest) => {
 					progress = newest;

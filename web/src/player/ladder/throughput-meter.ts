@@ -14,7 +14,7 @@ const SAMPLE_BYTES = 150_000;
 const SAMPLE_MS = 1000;
 const SAMPLE_TRANSFERS = 4;
 /** Less may arrive in one piece, at the rate of another line: such a sample is weak. */
-const STRONG_BYTES = 80_000;
+const STRONG_BYTES = 50_000;
 /** The first packet of an answer comes at its start, and takes no time. */
 const PACKET_BYTES = 1448;
 /** Of smaller answers, the time is that of their first packets. */

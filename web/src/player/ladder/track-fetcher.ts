@@ -23,6 +23,8 @@ export type LoadedPicture = {
 export type LoadOptions = {
 	signal: AbortSignal;
 	onProgress?: ((progress: Progress) => void) | undefined;
+	/** Only so many bytes from the start. */
+	byteCount?: number;
 };
 
 /** The track has no such part, or not the same one as the others. */
@@ -136,19 +138,17 @@ export class TrackFetcher {
 		return { bytes: concatBytes([...init, ...squeezed, bytes]), loaded };
 	}
 
-	/** Address of the newest part of a track that begins with a key frame: the largest ones. */
-	async newestPart(playlistUrl: string, mediaSequence: number, options: LoadOptions): Promise<string> {
-		const list = this.list(playlistUrl);
-		if ((list.newest?.mediaSequence ?? -1) < mediaSequence - 1) {
-			const directives = new URLSearchParams({ _HLS_msn: String(mediaSequence), _HLS_part: '0', _HLS_skip: 'YES' });
-			await this.loadPlaylist(playlistUrl, directives, options);
+	/** Address of the newest whole segment of a track. */
+	async newestSegment(playlistUrl: string, options: LoadOptions): Promise<string> {
+		const newest = (): string | undefined => this.list(playlistUrl).segments.findLast(({ url }) => url !== undefined)?.url;
+		if (newest() === undefined) {
+			await this.loadPlaylist(playlistUrl, new URLSearchParams(), options);
 		}
-		const parts = list.segments.flatMap((segment) => segment.parts.filter(({ isGap }) => !isGap));
-		const part = parts.findLast(({ isIndependent }) => isIndependent) ?? parts.at(-1);
-		if (part === undefined) {
-			throw new NoSuchPartError(`${playlistUrl} has no parts.`);
+		const url = newest();
+		if (url === undefined) {
+			throw new NoSuchPartError(`${playlistUrl} has no segments.`);
 		}
-		return part.url;
+		return url;
 	}
 
 	/** Loads the addressed bytes as they are. */

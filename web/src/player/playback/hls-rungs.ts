@@ -103,6 +103,11 @@ export class HlsRungs {
 		return this.#ladder.rungs.length > 1 && this.#preference === undefined;
 	}
 
+	/** The line carries not even the smallest that there is. */
+	get isExhausted(): boolean {
+		return !this.isAdaptive || this.#source.controller.isAtWorst;
+	}
+
 	get qualities(): readonly Quality[] {
 		const { rungs, soundOnly } = this.#ladder;
 		return [...rungs.map(qualityOf), ...(soundOnly === undefined ? [] : [SOUND_ONLY])];

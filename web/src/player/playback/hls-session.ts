@@ -204,6 +204,10 @@ export class HlsSession {
 
 	/** Undefined while the line keeps up: then the rate controller steers. */
 	#followBuffer(nowMs: number): BufferDecision | undefined {
+		if (this.#rungs?.isExhausted === false && !this.isFollowing) {
+			// A smaller picture comes first.
+			return undefined;
+		}
 		const aheadSeconds = bufferedAheadSeconds(this.#deps.video);
 		const decision = this.#follower.update({
 			nowMs,

@@ -3,7 +3,7 @@ import { silentLogger } from '../../../../../core/logger.ts';
 import { FakeClock } from '../../../../../core/testing/fake-clock.ts';
 import { parseLadder } from '../ladder.ts';
 import { LadderSource } from '../ladder-source.ts';
-import { SimulatedLine } from './simulated-line.ts';
+import { SimulatedLine, type LineOptions } from './simulated-line.ts';
 import { SIMULATED_TRACKS, SIMULATED_URL, SimulatedOrigin, type SimulatedTrack } from './simulated-origin.ts';
 import { SimulatedPlayer } from './simulated-player.ts';
 
@@ -16,18 +16,19 @@ export type Simulation = {
 };
 
 /** Begins to play `startMs` after the channel has begun. Times of `bpsAt` count from then. */
-export async function simulate(options: {
-	bpsAt: (ms: number) => number;
-	roundTripMs?: number;
-	knownBps?: number;
-	startMs?: number;
-	tracks?: readonly SimulatedTrack[];
-}): Promise<Simulation> {
+export async function simulate(
+	options: LineOptions & {
+		knownBps?: number;
+		startMs?: number;
+		tracks?: readonly SimulatedTrack[];
+		/** The player does not play. */
+		isIdle?: boolean;
+	},
+): Promise<Simulation> {
 	const clock = new FakeClock();
 	const startMs = options.startMs ?? 30_000;
-	const bpsAt = (ms: number): number => options.bpsAt(ms - startMs);
-	const line = new SimulatedLine(clock, { bpsAt, ...(options.roundTripMs === undefined ? {} : { roundTripMs: options.roundTripMs }) });
 	await clock.advance(startMs);
+	const line = new SimulatedLine(clock, { ...options, bpsAt: (ms) => options.bpsAt(ms - startMs) });
 	const origin = new SimulatedOrigin({ clock, line }, options.tracks ?? SIMULATED_TRACKS);
 	const ladder = parseLadder(origin.multivariant(), SIMULATED_URL)!;
 	const player = new SimulatedPlayer(clock);
@@ -36,6 +37,8 @@ export async function simulate(options: {
 		ladder,
 		{ url: SIMULATED_URL, knownBps: options.knownBps },
 	);
-	player.start(source);
+	if (options.isIdle !== true) {
+		player.start(source);
+	}
 	return { clock, line, origin, source, player };
 }

@@ -3,19 +3,28 @@ import type { Clock } from '../../../../../core/lifecycle/clock.ts';
 
 type Transfer = { leftBits: number; done: () => void };
 
+/** Answers come in pieces of this time. */
 const STEP_MS = 2;
+
+export type LineOptions = {
+	/** Time since the clock's start. */
+	bpsAt: (ms: number) => number;
+	roundTripMs?: number;
+	queueMs?: number;
+	stepMs?: number;
+};
 
 export class SimulatedLine {
 	readonly #clock: Clock;
-	readonly #options: { bpsAt: (ms: number) => number; roundTripMs: number; queueMs: number };
+	readonly #options: { bpsAt: (ms: number) => number; roundTripMs: number; queueMs: number; stepMs: number };
 	#transfers: Transfer[] = [];
 	#carriedBits = 0;
 
 	/** `queueMs`: what was sent into the line before a request is aborted still comes, and takes its time. */
-	constructor(clock: Clock, options: { bpsAt: (ms: number) => number; roundTripMs?: number; queueMs?: number }) {
+	constructor(clock: Clock, options: LineOptions) {
 		this.#clock = clock;
-		this.#options = { roundTripMs: 20, queueMs: 200, ...options };
-		clock.setInterval(() => this.#step(), STEP_MS);
+		this.#options = { roundTripMs: 20, queueMs: 200, stepMs: STEP_MS, ...options };
+		clock.setInterval(() => this.#step(), this.#options.stepMs);
 	}
 
 	/** Bits since the start, headers included. */
@@ -50,7 +59,7 @@ export class SimulatedLine {
 	}
 
 	#step(): void {
-		let bits = (this.#options.bpsAt(this.#clock.monotonicMs()) * STEP_MS) / 1000;
+		let bits = (this.#options.bpsAt(this.#clock.monotonicMs()) * this.#options.stepMs) / 1000;
 		// Shared equally; what one does not need, the others get.
 		for (let round = 0; round < 3 && bits > 1 && this.#transfers.length > 0; round++) {
 			const share = bits / this.#transfers.length;

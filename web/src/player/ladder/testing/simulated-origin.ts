@@ -42,8 +42,9 @@ export class SimulatedOrigin {
 	tracks: SimulatedTrack[];
 	/** Of the tracks in this list, nothing exists. */
 	readonly missing = new Set<string>();
-	requestCount = 0;
+	/** Paths of the requests so far, and their whole addresses. */
 	readonly requested: string[] = [];
+	readonly urls: string[] = [];
 
 	constructor(deps: { clock: Clock; line: SimulatedLine }, tracks: readonly SimulatedTrack[] = SIMULATED_TRACKS) {
 		this.#deps = deps;
@@ -51,8 +52,8 @@ export class SimulatedOrigin {
 	}
 
 	/** Requests over the line. */
-	readonly request: HttpRequest = (url, { signal, onProgress }) => {
-		this.requestCount++;
+	readonly request: HttpRequest = (url, { signal, onProgress, byteCount = Infinity }) => {
+		this.urls.push(url);
 		this.requested.push(new URL(url).pathname.replace('/hls/ada/', ''));
 		const { clock, line } = this.#deps;
 		const progress: Progress = {
@@ -79,7 +80,7 @@ export class SimulatedOrigin {
 				}
 				// Playlists are compressed.
 				const isText = typeof body === 'string';
-				const bytes = isText ? new TextEncoder().encode(body) : body;
+				const bytes = isText ? new TextEncoder().encode(body) : body.slice(0, byteCount);
 				const carried = isText ? Math.ceil(bytes.length / 6) : bytes.length;
 				line.carry(carried, signal, (come) => {
 					progress.firstByteAtMs ??= clock.monotonicMs();
