@@ -339,14 +339,14 @@ class Player extends TypedEmitter<PlayerEvents> {
 	#rememberLine(): void {
 		const { lineBps } = this.#handOver?.shown?.playback.statistics() ?? {};
 		if (lineBps !== undefined) {
-			writeLine(lineBps, systemClock.nowMs());
+			writeLine(lineBps);
 		}
 	}
 
 	/** What is known of the line before LL-HLS is loaded over it, in bits a second. */
 	get #knownBps(): number | undefined {
 		const shown = this.#handOver?.shown;
-		const remembered = readLine(systemClock.nowMs());
+		const remembered = readLine();
 		const { bitrateBps } = shown?.tier === 'webrtc' ? shown.playback.statistics() : {};
 		return bitrateBps === undefined ? remembered : Math.max(bitrateBps * WEBRTC_SHARE, remembered ?? 0);
 	}

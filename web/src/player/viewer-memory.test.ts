@@ -5,8 +5,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { readLine, readQuality, readSettings, writeLine, writeQuality, writeSettings } from './viewer-memory.ts';
 
-const NOW_MS = 1_800_000_000_000;
-
 describe('the memory of a viewer', () => {
 	beforeEach(() => localStorage.clear());
 	afterEach(() => vi.unstubAllGlobals());
@@ -14,15 +12,13 @@ describe('the memory of a viewer', () => {
 	it('has the volume, the quality and the line', () => {
 		writeSettings({ isMuted: true, volume: 0.3, isPaused: true });
 		writeQuality({ kind: 'sound-only', heightPixels: 0, frameRate: 0, isSource: false });
-		writeLine(4_200_000.4, NOW_MS);
+		writeLine(4_200_000.4);
 		expect(readSettings()).toEqual({ isMuted: true, volume: 0.3 });
 		expect(readQuality()?.kind).toBe('sound-only');
-		expect(readLine(NOW_MS + 3_600_000)).toBe(4_200_000);
+		expect(readLine()).toBe(4_200_000);
 	});
 
-	it('forgets an old line, and a quality that is chosen automatically again', () => {
-		writeLine(4e6, NOW_MS);
-		expect(readLine(NOW_MS + 30 * 24 * 3_600_000)).toBeUndefined();
+	it('forgets a quality when the player chooses again', () => {
 		writeQuality({ kind: 'picture', heightPixels: 480, frameRate: 30, isSource: false });
 		writeQuality(undefined);
 		expect(readQuality()).toBeUndefined();
@@ -34,14 +30,14 @@ describe('the memory of a viewer', () => {
 		}
 		expect(readSettings()).toEqual({ isMuted: false, volume: 1 });
 		expect(readQuality()).toBeUndefined();
-		expect(readLine(NOW_MS)).toBeUndefined();
+		expect(readLine()).toBeUndefined();
 	});
 
 	it('works where storage is off', () => {
 		vi.stubGlobal('localStorage', undefined);
-		writeLine(4e6, NOW_MS);
+		writeLine(4e6);
 		writeQuality(undefined);
-		expect(readLine(NOW_MS)).toBeUndefined();
+		expect(readLine()).toBeUndefined();
 		expect(readSettings()).toEqual({ isMuted: false, volume: 1 });
 	});
 });

@@ -5,8 +5,6 @@ import { readPreference, type QualityPreference } from './playback/quality.ts';
 const SETTINGS_KEY = 'spillway.watch';
 const QUALITY_KEY = 'spillway.quality';
 const LINE_KEY = 'spillway.line';
-/** A line of yesterday is most often still the same. */
-const LINE_MAX_AGE_MS = 7 * 24 * 3600 * 1000;
 
 export function readSettings(): Omit<WatchSettings, 'isPaused'> {
 	const { volume, isMuted } = read(SETTINGS_KEY);
@@ -29,14 +27,13 @@ export function writeQuality(preference: QualityPreference): void {
 }
 
 /** What the line carried last, in bits a second; undefined where that is not known. */
-export function readLine(nowMs: number): number | undefined {
-	const { bps, atMs } = read(LINE_KEY);
-	const isValid = typeof bps === 'number' && bps > 0 && typeof atMs === 'number' && nowMs - atMs < LINE_MAX_AGE_MS;
-	return isValid ? bps : undefined;
+export function readLine(): number | undefined {
+	const { bps } = read(LINE_KEY);
+	return typeof bps === 'number' && bps > 0 ? bps : undefined;
 }
 
-export function writeLine(bps: number, nowMs: number): void {
-	write(LINE_KEY, { bps: Math.round(bps), atMs: Math.round(nowMs) });
+export function writeLine(bps: number): void {
+	write(LINE_KEY, { bps: Math.round(bps) });
 }
 
 function read(key: string): Record<string, unknown> {

@@ -6,7 +6,8 @@ const RUNGS = [6_000_000, 3_000_000, 1_000_000, 300_000].map((bandwidthBps) => (
 const LADDER = { rungs: RUNGS, hasSoundOnly: true };
 const SOUND_ONLY = 4;
 
-function setUp({ ladder = LADDER, knownBps = 50e6 as number | undefined } = {}) {
+function setUp(options: { ladder?: typeof LADDER; knownBps?: number | undefined } = {}) {
+	const { ladder, knownBps } = { ladder: LADDER, knownBps: 50e6, ...options };
 	const controller = new AbrController(ladder, { startedAtMs: 0, knownBps });
 	let nowMs = 0;
 	/** The next part of a line that carries everything, one each 0.2 s. */

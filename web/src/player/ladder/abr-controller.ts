@@ -228,7 +228,7 @@ export class AbrController {
 	next(part: NextPart): NextChoice {
 		const { nowMs, isSegmentStart } = part;
 		this.#triedFrom = undefined;
-		const wanted = this.#chosen ?? this.#wantedByScreen(nowMs);
+		const wanted = this.#chosen ?? this.#wantedByScreen(part);
 		if (wanted !== undefined) {
 			// Better rungs have fewer key frames: pictures between them are loaded only to be skipped.
 			if (wanted > this.#rung || isSegmentStart || this.#isSoundOnly) {
@@ -351,7 +351,7 @@ export class AbrController {
 	}
 
 	/** What the page needs, whatever the line carries; undefined while the line decides. */
-	#wantedByScreen(nowMs: number): number | undefined {
+	#wantedByScreen({ nowMs, isSegmentStart }: NextPart): number | undefined {
 		if (this.#hiddenSinceMs !== undefined) {
 			const isLong = nowMs - this.#hiddenSinceMs >= HIDDEN_SOUND_ONLY_MS;
 			return Math.max(this.#rung, isLong ? this.#last : this.#lowest);
@@ -361,7 +361,7 @@ export class AbrController {
 			return before;
 		}
 		this.#rungBeforeHidden = undefined;
-		return this.#rung < this.#best ? this.#best : undefined;
+		return this.#rung < this.#best && isSegmentStart ? this.#best : undefined;
 	}
 
 	/** A better rung that the line should carry now. */

@@ -1,6 +1,6 @@
 /**
- * A small black picture, so that a channel's sound can be played without its picture: the browser goes on only with
- * both. It costs no bytes of the line. Pure.
+ * A small black picture, so that a channel's sound can be played without its picture: the browser waits where
+ * one of both is missing. It costs no bytes of the line. Pure.
  */
 
 /** Init segment of 64x36 pixels, H.264 Baseline, made by packager/cmaf/init-segment.ts. */

@@ -70,7 +70,7 @@ describe('HlsRungs', () => {
 
 	it('begins with less over a line that is known to be poor', () => {
 		const rungs = setUp();
-		expect(rungs.shownQuality.heightPixels).toBe(480);
+		expect(rungs.shownQuality.heightPixels).toBe(720);
 		rungs.expectPoorLine();
 		expect(rungs.shownQuality.heightPixels).toBe(160);
 	});

@@ -142,11 +142,6 @@ export class HlsRungs {
 		this.#apply();
 	}
 
-	/** A measurement of the server, in bits a second. */
-	hinted(bps: number): void {
-		this.#source.controller.measured(this.#deps.clock.monotonicMs(), bps);
-	}
-
 	expectPoorLine(): void {
 		this.#source.controller.assume(POOR_LINE_BPS);
 	}
