@@ -120,7 +120,9 @@ export class ServerUnderTest {
 
 /** Node's arguments in `npm start`: the options of V8 belong to what is measured. */
 function productArguments(): string[] {
-	const { scripts } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as { scripts: { start: string } };
+	const { scripts } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as {
+		scripts: { start: string };
+	};
 	return scripts.start.split(' -- ')[1]!.split(' ');
 }
 
