@@ -51,15 +51,13 @@ export class QualityChoice {
 	/** What the server sends over WebRTC, and what of it. */
 	pictureReported({ rungs, shown }: ViewerPicture): void {
 		this.#hasPictures = rungs.length > 0;
-		const qualities = rungs.toReversed().map(
-			({ rung, heightPixels, frameRate }): Quality => ({
-				id: rung,
-				kind: 'picture',
-				heightPixels,
-				frameRate,
-				isSource: rung === 'source',
-			}),
-		);
+		const qualities = rungs.toReversed().map(({ rung, heightPixels, frameRate }): Quality => ({
+			id: rung,
+			kind: 'picture',
+			heightPixels,
+			frameRate,
+			isSource: rung === 'source',
+		}));
 		this.webrtc.list(
 			qualities,
 			qualities.find(({ id }) => id === shown),

@@ -4,7 +4,7 @@ import { qualityName, type Quality } from '../../player/create-player.ts';
 /** Value of the entry with which the player chooses. */
 export const AUTOMATIC = 'auto';
 
-export type QualityFacts = {
+type QualityFacts = {
 	/** From the best down. */
 	qualities: readonly Quality[];
 	/** The viewer's choice; undefined: automatic. */
@@ -12,12 +12,17 @@ export type QualityFacts = {
 	shownQuality: Quality | undefined;
 };
 
-export type QualityEntry = { value: string; label: string; detail?: string; isChecked: boolean };
+type QualityEntry = { value: string; label: string; detail?: string; isChecked: boolean };
 
 export function qualityEntries({ qualities, quality, shownQuality }: QualityFacts): QualityEntry[] {
 	const now = quality === undefined && shownQuality !== undefined ? `now ${formatQuality(shownQuality)}` : undefined;
 	return [
-		{ value: AUTOMATIC, label: 'Auto', ...(now === undefined ? {} : { detail: now }), isChecked: quality === undefined },
+		{
+			value: AUTOMATIC,
+			label: 'Auto',
+			...(now === undefined ? {} : { detail: now }),
+			isChecked: quality === undefined,
+		},
 		...qualities.map((entry) => ({
 			value: entry.id,
 			label: formatQuality(entry),

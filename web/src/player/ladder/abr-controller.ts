@@ -5,7 +5,7 @@
  */
 import { ThroughputMeter, type Estimate, type Transfer } from './throughput-meter.ts';
 
-export type AbrLadder = {
+type AbrLadder = {
 	/** From the best down: what picture and sound need. */
 	rungs: readonly { bandwidthBps: number }[];
 	/** Sound can be played without a picture. */
@@ -13,7 +13,7 @@ export type AbrLadder = {
 };
 
 /** Asked before each part of the picture. */
-export type NextPart = {
+type NextPart = {
 	nowMs: number;
 	/** It is the first of its segment, which begins with a key frame in all rungs. */
 	isSegmentStart: boolean;
@@ -22,10 +22,10 @@ export type NextPart = {
 };
 
 /** `probe`: also load a little of this rung, to measure the line. */
-export type NextChoice = { rung: number; probe?: number };
+type NextChoice = { rung: number; probe?: number };
 
 /** A part that is loading. */
-export type LoadingPart = {
+type LoadingPart = {
 	nowMs: number;
 	rung: number;
 	durationSeconds: number;
@@ -40,7 +40,7 @@ export type LoadingPart = {
 };
 
 /** A part that has come completely. `tookMs`: from the first byte to the last. */
-export type LoadedPart = Pick<LoadingPart, 'nowMs' | 'rung' | 'durationSeconds' | 'bufferedAheadSeconds'> & {
+type LoadedPart = Pick<LoadingPart, 'nowMs' | 'rung' | 'durationSeconds' | 'bufferedAheadSeconds'> & {
 	bytes: number;
 	tookMs: number;
 };

@@ -64,7 +64,6 @@ describe('a ladder over a line', () => {
 			const stalls = simulation.player.stalls.filter(({ atMs: stalledAtMs }) => stalledAtMs > START_MS + 3000);
 			expect(stalls.filter(({ forMs }) => forMs >= 250)).toEqual([]);
 		},
-		30_000,
 	);
 
 	it.each([

@@ -77,7 +77,10 @@ describe('blankFragment', () => {
 	});
 
 	it('differs from its neighbours, as IDR pictures must', () => {
-		const pictureOf = (number: number): string => blankFragment(number * 18_000, 18_000).slice(-10).join(' ');
+		const pictureOf = (number: number): string =>
+			blankFragment(number * 18_000, 18_000)
+				.slice(-10)
+				.join(' ');
 		expect(pictureOf(7)).not.toBe(pictureOf(8));
 		expect(pictureOf(7)).toBe(pictureOf(9));
 	});

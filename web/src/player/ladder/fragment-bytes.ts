@@ -37,9 +37,7 @@ export function firstSyncSample(fragment: Uint8Array): number | undefined {
 	}
 	for (let index = 0; index < run.sampleCount; index++) {
 		const flags =
-			run.flagsAt === undefined
-				? run.defaultFlags
-				: view.getUint32(run.samplesAt + index * run.stride + run.flagsAt);
+			run.flagsAt === undefined ? run.defaultFlags : view.getUint32(run.samplesAt + index * run.stride + run.flagsAt);
 		if ((flags & NON_SYNC) === 0) {
 			return index;
 		}

@@ -112,7 +112,11 @@ export class LadderSource extends TypedEmitter<LadderSourceEvents> {
 	}
 
 	/** The playlist of the picture, or of the sound, that is loading now. */
-	async loadPlaylist(kind: 'picture' | 'sound', directives: URLSearchParams, options: LoadOptions): Promise<HttpAnswer> {
+	async loadPlaylist(
+		kind: 'picture' | 'sound',
+		directives: URLSearchParams,
+		options: LoadOptions,
+	): Promise<HttpAnswer> {
 		if (kind === 'sound') {
 			return this.#fetcher.loadPlaylist(this.#soundNow().playlistUrl, directives, options);
 		}

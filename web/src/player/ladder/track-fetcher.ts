@@ -140,7 +140,8 @@ export class TrackFetcher {
 
 	/** Address of the newest whole segment of a track. */
 	async newestSegment(playlistUrl: string, options: LoadOptions): Promise<string> {
-		const newest = (): string | undefined => this.list(playlistUrl).segments.findLast(({ url }) => url !== undefined)?.url;
+		const newest = (): string | undefined =>
+			this.list(playlistUrl).segments.findLast(({ url }) => url !== undefined)?.url;
 		if (newest() === undefined) {
 			await this.loadPlaylist(playlistUrl, new URLSearchParams(), options);
 		}
@@ -159,7 +160,10 @@ export class TrackFetcher {
 	// The parts from the last key frame before this one on.
 	async #loadUnseen(segment: ListedSegment, { partIndex }: PartPosition, options: LoadOptions): Promise<Uint8Array[]> {
 		const before = segment.parts.slice(0, partIndex);
-		const from = Math.max(0, before.findLastIndex(({ isIndependent }) => isIndependent));
+		const from = Math.max(
+			0,
+			before.findLastIndex(({ isIndependent }) => isIndependent),
+		);
 		const answers = before.slice(from).map(({ url }) => this.#request(url, options));
 		return (await Promise.all(answers)).map(({ bytes }) => bytes);
 	}

@@ -18,10 +18,16 @@ function setUp() {
 	const calls: string[] = [];
 	let answer = (): Promise<unknown> => Promise.resolve(new Uint8Array(7));
 	let options: LoadOptions | undefined;
-	const load = (name: string) =>
+	const load =
+		(name: string) =>
 		(...args: unknown[]) => {
 			options = args.at(-1) as LoadOptions;
-			calls.push(`${name} ${args.slice(0, -1).map((arg) => (typeof arg === 'string' ? arg : JSON.stringify(arg))).join(' ')}`);
+			calls.push(
+				`${name} ${args
+					.slice(0, -1)
+					.map((arg) => (typeof arg === 'string' ? arg : JSON.stringify(arg)))
+					.join(' ')}`,
+			);
 			return answer();
 		};
 	const source = {
@@ -29,7 +35,8 @@ function setUp() {
 		loadInit: (url: string) => load('init')(url, {}),
 		loadSound: load('sound'),
 		loadPicture: load('picture'),
-		loadPlaylist: (kind: string, query: URLSearchParams, given: LoadOptions) => load(`playlist ${kind}`)(`${query}`, given),
+		loadPlaylist: (kind: string, query: URLSearchParams, given: LoadOptions) =>
+			load(`playlist ${kind}`)(`${query}`, given),
 	} as unknown as LadderSource;
 	const { fLoader: FragmentLoader, pLoader: PlaylistLoader } = ladderLoaders({ clock, source, hlsUrl: HLS_URL });
 	const log: string[] = [];
@@ -74,7 +81,11 @@ describe('the loaders for hls.js', () => {
 		const { calls, log, request, reply } = setUp();
 		await request({ type: 'manifest', url: HLS_URL }, true);
 		expect(log[0]).toContain(`success ${HLS_URL} #EXTM3U`);
-		reply({ url: 'https://a.test/v2/index.m3u8', bytes: new TextEncoder().encode('#EXTM3U'), headers: new Headers({ age: '2' }) });
+		reply({
+			url: 'https://a.test/v2/index.m3u8',
+			bytes: new TextEncoder().encode('#EXTM3U'),
+			headers: new Headers({ age: '2' }),
+		});
 		const loader = await request({ type: 'level', url: 'v/index.m3u8?_HLS_msn=4&_HLS_part=1' }, true);
 		await request({ type: 'audioTrack', url: 'a/index.m3u8' }, true);
 		expect(calls).toEqual(['playlist picture _HLS_msn=4&_HLS_part=1', 'playlist sound ']);

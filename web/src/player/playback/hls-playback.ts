@@ -55,7 +55,10 @@ type ConnectionDeps = Pick<PlaybackDeps, 'clock' | 'logger' | 'isPageVisible'> &
 class HlsJsConnection implements MediaConnection, TimeShift {
 	readonly tier = 'll-hls';
 	readonly timeShift = this;
-	readonly quality: QualityControl = new HlsQuality(() => this.#session, (preference) => (this.#preference = preference));
+	readonly quality: QualityControl = new HlsQuality(
+		() => this.#session,
+		(preference) => (this.#preference = preference),
+	);
 	readonly rebuildAfterMs = 7000;
 	readonly #deps: ConnectionDeps;
 	readonly #hlsUrl: string;

@@ -11,7 +11,6 @@ import { ladderLoaders } from './hls-loaders.ts';
 import { matchQuality, type Quality, type QualityPreference } from './quality.ts';
 import { ScreenSize } from './screen-size.ts';
 
-export const SOUND_ONLY_ID = 'sound-only';
 /** A picture may be shown larger than it is by this much. */
 const ENLARGED = 1.2;
 /** A line known to carry less than the stream carries this, probably. */
@@ -172,14 +171,14 @@ export class HlsRungs {
 	}
 }
 
-const SOUND_ONLY: Quality = { id: SOUND_ONLY_ID, kind: 'sound-only', heightPixels: 0, frameRate: 0, isSource: false };
+const SOUND_ONLY: Quality = { id: 'sound-only', kind: 'sound-only', heightPixels: 0, frameRate: 0, isSource: false };
 
 function qualityOf({ playlistUrl, widthPixels, heightPixels, frameRate, isSource }: Rung): Quality {
 	const shorter = Math.min(widthPixels, heightPixels);
 	return { id: playlistUrl, kind: 'picture', heightPixels: shorter, frameRate, isSource };
 }
 
-/** Number of the smallest rung that fills this many pixels. */
+/** Number of the smallest rung that fills this many pixels. @internal for tests */
 export function ceilingOf(
 	rungs: readonly Pick<Rung, 'widthPixels' | 'heightPixels'>[],
 	pixels: { width: number; height: number } | undefined,

@@ -32,7 +32,7 @@ type SessionDeps = {
 };
 
 /** `ladder`: undefined for a channel that is played without one. */
-export type SessionStart = {
+type SessionStart = {
 	library: typeof HlsModule;
 	ladder: Ladder | undefined;
 	hlsUrl: string;

@@ -108,8 +108,7 @@ export class RateController {
 		this.#startedAtMs ??= input.nowMs;
 		const elapsedSeconds = this.#lastMs === undefined ? 0 : Math.max(0, (input.nowMs - this.#lastMs) / 1000);
 		this.#lastMs = input.nowMs;
-		const isRecovered =
-			this.#recoveredAtMs > this.#lastStallMs && input.nowMs - this.#recoveredAtMs < RECOVERED_MS;
+		const isRecovered = this.#recoveredAtMs > this.#lastStallMs && input.nowMs - this.#recoveredAtMs < RECOVERED_MS;
 		const decay = isRecovered ? RECOVERED_DECAY_SECONDS_PER_SECOND : STALL_DECAY_SECONDS_PER_SECOND;
 		this.#stallSeconds = Math.max(0, this.#stallSeconds - elapsedSeconds * decay);
 		const lateSeconds = input.behindEdgeSeconds - this.targetSeconds;

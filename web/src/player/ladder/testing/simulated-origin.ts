@@ -97,7 +97,9 @@ export class SimulatedOrigin {
 	};
 
 	multivariant(): string {
-		const videos = this.tracks.filter(({ name, heightPixels }) => heightPixels !== undefined && !this.missing.has(name));
+		const videos = this.tracks.filter(
+			({ name, heightPixels }) => heightPixels !== undefined && !this.missing.has(name),
+		);
 		const lines = videos.map(({ name, bps, heightPixels }, index) => {
 			const group = bps < 1_000_000 ? 'low' : 'high';
 			const bandwidth = Math.round((bps + (group === 'low' ? 48_000 : 128_000)) * 1.1);

@@ -1,7 +1,6 @@
-/** Plays a ladder source as hls.js and our steering do: part after part, at the live edge. For tests on a fake clock. */
+/** Plays a ladder source as hls.js and our steering do, part after part at the live edge. For tests. */
 import type { FakeClock } from '../../../../../core/testing/fake-clock.ts';
 import { LiveEdge, RateController } from '../../playback/rate-controller.ts';
-import { firstSyncSample, decodeTimeTicks } from '../fragment-bytes.ts';
 import type { LadderSource } from '../ladder-source.ts';
 import { PART_SECONDS, PARTS_PER_SEGMENT } from './simulated-origin.ts';
 
@@ -16,7 +15,7 @@ export class SimulatedPlayer {
 	readonly shown: { atMs: number; rung: number }[] = [];
 	readonly stalls: { atMs: number; forMs: number }[] = [];
 	readonly latencies: { atMs: number; seconds: number }[] = [];
-	/** Sound that was missing while the picture waited, or the other way round, counts as a stall, too. */
+	/** Why the loading ended early. */
 	failed: unknown;
 	readonly #clock: FakeClock;
 	readonly #rates = new RateController(HOLD_BACK_SECONDS);
@@ -102,13 +101,11 @@ export class SimulatedPlayer {
 			const number = track.nextPart;
 			const { mediaSequence, partIndex } = positionOf(number);
 			if (kind === 'picture') {
-				const bytes = await source.loadPicture({ mediaSequence, partIndex, durationSeconds: PART_SECONDS }, { signal });
+				await source.loadPicture({ mediaSequence, partIndex, durationSeconds: PART_SECONDS }, { signal });
 				this.#rungOfPart.set(number, source.controller.rung);
-				if (firstSyncSample(bytes) === undefined && decodeTimeTicks(bytes) === undefined) {
-					// Begins with an init segment, which in this origin is text.
-				}
 			} else {
-				const url = `https://origin.test/hls/ada/${source.rung?.sound?.playlistUrl.includes('audio0') ? 'audio0' : 'audio1'}/part${number}.m4s`;
+				const track = source.rung?.sound?.playlistUrl.includes('audio0') ? 'audio0' : 'audio1';
+				const url = `https://origin.test/hls/ada/${track}/part${number}.m4s`;
 				await source.loadSound(url, mediaSequence, { signal });
 			}
 			track.nextPart++;
@@ -166,7 +163,10 @@ export class SimulatedPlayer {
 
 	/** Stalls that began within this time. */
 	stalledMs(fromMs = 0, toMs = Infinity): number {
-		const open = this.#stalledForMs > 0 ? [{ atMs: this.#clock.monotonicMs() - this.#stalledForMs, forMs: this.#stalledForMs }] : [];
+		const open =
+			this.#stalledForMs > 0
+				? [{ atMs: this.#clock.monotonicMs() - this.#stalledForMs, forMs: this.#stalledForMs }]
+				: [];
 		return [...this.stalls, ...open]
 			.filter(({ atMs }) => atMs >= fromMs && atMs < toMs)
 			.reduce((sum, { forMs }) => sum + forMs, 0);
