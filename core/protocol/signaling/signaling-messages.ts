@@ -89,8 +89,6 @@ const viewerStatisticsSchema = Type.Object(
 		shownFrameCount: Type.Integer({ minimum: 0 }),
 		droppedFrameCount: Type.Integer({ minimum: 0 }),
 		bitrateBps: Type.Number({ minimum: 0 }),
-		/** What the line carries, where the player measures it. */
-		lineBps: Type.Optional(Type.Number({ minimum: 0 })),
 		/** The picture that plays, where the player knows it. */
 		rung: Type.Optional(Type.Enum([...SHOWN_RUNGS])),
 	},

@@ -106,6 +106,8 @@ class Player extends TypedEmitter<PlayerEvents> {
 	#chooser: TierChooser | undefined;
 	#session: MediaSessionLink | undefined;
 	readonly #qualities = new QualityChoice();
+	/** By the server: the line does not carry the best picture over WebRTC. */
+	#isLineLimited = false;
 	#cancelStatistics: CancelTimer | undefined;
 	#cancelLine: CancelTimer | undefined;
 	#cancelPreload: CancelTimer | undefined;
@@ -294,7 +296,8 @@ class Player extends TypedEmitter<PlayerEvents> {
 		signaling.on('presence', (viewerCount) => this.#set({ viewerCount }));
 		signaling.on('decided', (decision) => this.#set({ decision }));
 		signaling.on('picture', (picture) => {
-			const { rungs, shown } = picture;
+			const { rungs, shown, limitedBy } = picture;
+			this.#isLineLimited = limitedBy === 'line';
 			handOver.setSmallerPictureLeft(rungs.length > 1 && shown !== rungs[0]!.rung);
 			this.#qualities.pictureReported(picture);
 		});
@@ -348,7 +351,10 @@ class Player extends TypedEmitter<PlayerEvents> {
 		const shown = this.#handOver?.shown;
 		const remembered = readLine();
 		const { bitrateBps } = shown?.tier === 'webrtc' ? shown.playback.statistics() : {};
-		return bitrateBps === undefined ? remembered : Math.max(bitrateBps * WEBRTC_SHARE, remembered ?? 0);
+		if (bitrateBps === undefined) {
+			return remembered;
+		}
+		return Math.max(bitrateBps * WEBRTC_SHARE, this.#isLineLimited ? 0 : (remembered ?? 0));
 	}
 
 	#readStatistics(): PlayerStatistics | undefined {
@@ -387,7 +393,7 @@ function viewerStatistics(
 	if (reading === undefined) {
 		return undefined;
 	}
-	const { latencyMs, lineBps } = reading;
+	const { latencyMs } = reading;
 	const rung = reading.tier === 'll-hls' ? shownRung(shownQuality) : undefined;
 	return {
 		tier: reading.tier,
@@ -398,7 +404,6 @@ function viewerStatistics(
 		shownFrameCount: reading.framesShownCount,
 		droppedFrameCount: reading.framesDroppedCount,
 		bitrateBps: Math.round(reading.bitrateBps ?? 0),
-		...(lineBps === undefined ? {} : { lineBps: Math.round(lineBps) }),
 		...(rung === undefined ? {} : { rung }),
 	};
 }

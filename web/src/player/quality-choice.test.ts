@@ -8,6 +8,7 @@ import { QualityChoice, shownRung } from './quality-choice.ts';
 import type { Quality } from './playback/quality.ts';
 
 const VIDEO = { codec: 'h264', widthPixels: 1920, heightPixels: 1080, frameRate: 60 };
+const AUDIO_LEG = { track: 'audio', tier: 'webrtc', mode: 'pass-through', reason: '' } as const;
 const PICTURE: ViewerPicture = {
 	rungs: [
 		{ rung: '360p30', heightPixels: 360, frameRate: 30 },
@@ -31,12 +32,12 @@ describe('QualityChoice', () => {
 
 	it('lists the publisher’s picture until the server reports what it sends', () => {
 		const { choice } = setUp();
-		choice.channelReported({ video: null });
+		choice.channelReported({ video: null, legs: [] });
 		expect(choice.webrtc.qualities).toEqual([]);
-		choice.channelReported({ video: VIDEO });
+		choice.channelReported({ video: VIDEO, legs: [] });
 		expect(choice.webrtc.qualities).toMatchObject([{ id: 'source', heightPixels: 1080, frameRate: 60 }]);
 		choice.pictureReported(PICTURE);
-		choice.channelReported({ video: VIDEO });
+		choice.channelReported({ video: VIDEO, legs: [] });
 		expect(choice.webrtc.qualities.map(({ id }) => id)).toEqual(['source', '720p60', '360p30']);
 		expect(choice.webrtc.shownQuality?.id).toBe('720p60');
 	});
@@ -55,6 +56,19 @@ describe('QualityChoice', () => {
 			{ rung: '360p30', heightPixels: 900 },
 			{ heightPixels: 900 },
 		]);
+	});
+
+	it('has the sound alone, for which it asks for the smallest picture', () => {
+		const { choice, wishes } = setUp();
+		choice.channelReported({ video: VIDEO, legs: [AUDIO_LEG] });
+		choice.pictureReported(PICTURE);
+		const soundOnly = choice.webrtc.qualities.at(-1)!;
+		expect(soundOnly.kind).toBe('sound-only');
+		choice.choose(soundOnly);
+		expect(choice.webrtc.shownQuality).toEqual(soundOnly);
+		choice.choose(undefined);
+		expect(choice.webrtc.shownQuality?.id).toBe('720p60');
+		expect(wishes).toEqual([{ rung: '360p30' }, {}]);
 	});
 
 	it('remembers the choice for other channels', () => {

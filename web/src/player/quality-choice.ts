@@ -5,7 +5,7 @@
 import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
 import { SHOWN_RUNGS, type ShownRung } from '../../../core/protocol/ladder-choice.ts';
 import type { PictureWish, ViewerPicture } from '../../../core/protocol/signaling/signaling-messages.ts';
-import { ListedQualities, type Quality, type QualityPreference } from './playback/quality.ts';
+import { ListedQualities, SOUND_ONLY, type Quality, type QualityPreference } from './playback/quality.ts';
 import { readQuality, writeQuality } from './viewer-memory.ts';
 
 export class QualityChoice {
@@ -15,7 +15,11 @@ export class QualityChoice {
 	#heightPixels: number | undefined;
 	#wish: ((wish: PictureWish) => void) | undefined;
 	#wished: PictureWish | undefined;
-	#hasPictures = false;
+	/** From the best down. */
+	#pictures: readonly Quality[] = [];
+	/** They are those that the server reports. */
+	#hasReport = false;
+	#hasSound = false;
 
 	constructor() {
 		this.webrtc = new ListedQualities(this.#preference, () => this.#sendWish());
@@ -50,32 +54,41 @@ export class QualityChoice {
 
 	/** What the server sends over WebRTC, and what of it. */
 	pictureReported({ rungs, shown }: ViewerPicture): void {
-		this.#hasPictures = rungs.length > 0;
-		const qualities = rungs.toReversed().map(({ rung, heightPixels, frameRate }): Quality => ({
+		this.#hasReport = rungs.length > 0;
+		this.#pictures = rungs.toReversed().map(({ rung, heightPixels, frameRate }): Quality => ({
 			id: rung,
 			kind: 'picture',
 			heightPixels,
 			frameRate,
 			isSource: rung === 'source',
 		}));
-		this.webrtc.list(
-			qualities,
-			qualities.find(({ id }) => id === shown),
-		);
+		this.#list(shown);
 	}
 
 	/** Until the server reports its pictures, the publisher's is the only one. */
-	channelReported({ video }: Pick<ChannelDescription, 'video'>): void {
-		if (video !== null && !this.#hasPictures) {
+	channelReported({ video, legs }: Pick<ChannelDescription, 'video' | 'legs'>): void {
+		this.#hasSound = legs.some(({ track }) => track === 'audio');
+		if (video !== null && !this.#hasReport) {
 			const heightPixels = Math.min(video.widthPixels, video.heightPixels);
 			const { frameRate } = video;
-			const source: Quality = { id: 'source', kind: 'picture', heightPixels, frameRate, isSource: true };
-			this.webrtc.list([source], source);
+			this.#pictures = [{ id: 'source', kind: 'picture', heightPixels, frameRate, isSource: true }];
+			this.#list('source');
 		}
 	}
 
+	#list(shown: string | null): void {
+		const soundOnly = this.#hasSound && this.#pictures.length > 0 ? [SOUND_ONLY] : [];
+		this.webrtc.list(
+			[...this.#pictures, ...soundOnly],
+			this.#pictures.find(({ id }) => id === shown),
+		);
+	}
+
 	#sendWish(): void {
-		const chosen = SHOWN_RUNGS.find((rung) => rung === this.webrtc.quality?.id);
+		const { quality } = this.webrtc;
+		// The server always sends a picture. For sound alone, the smallest one takes the least of the line.
+		const wanted = quality?.kind === 'sound-only' ? this.#pictures.at(-1) : quality;
+		const chosen = SHOWN_RUNGS.find((rung) => rung === wanted?.id);
 		const wish: PictureWish = {
 			...(chosen === undefined ? {} : { rung: chosen }),
 			...(this.#heightPixels === undefined ? {} : { heightPixels: this.#heightPixels }),

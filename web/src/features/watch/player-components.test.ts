@@ -178,7 +178,7 @@ describe('the quality menu', () => {
 			['Auto now 480p', 'true'],
 			['1080p60 source', 'false'],
 			['480p', 'false'],
-			['Sound only', 'false'],
+			['Audio only', 'false'],
 		]);
 		expect(document.activeElement).toBe(entries[0]!.element);
 		key('ArrowDown');
@@ -213,7 +213,7 @@ describe('the quality menu', () => {
 
 	it('has a text over sound without a picture, with the reason', async () => {
 		const { stage, become } = mountStage({ qualities, quality: sound, shownQuality: sound });
-		expect(stage.get('.sound-only [role=status]').text()).toBe('Sound only');
+		expect(stage.get('.sound-only [role=status]').text()).toBe('Audio only');
 		await become({ quality: undefined });
 		expect(stage.get('.sound-only [role=status]').text()).toContain('your line is too slow');
 		await become({ shownQuality: small });

@@ -15,8 +15,8 @@ export type PlayerNotice = {
 };
 
 /** Over sound that plays without its picture. */
-export const SOUND_ONLY_BY_CHOICE = 'Sound only';
-export const SOUND_ONLY_BY_LINE = 'Sound only for now: your line is too slow for the picture. It returns by itself.';
+export const SOUND_ONLY_BY_CHOICE = 'Audio only';
+export const SOUND_ONLY_BY_LINE = 'Audio only for now: your line is too slow for the picture. It returns by itself.';
 
 /** @internal for tests */
 export type NoticeFacts = {

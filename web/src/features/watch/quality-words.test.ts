@@ -14,7 +14,7 @@ describe('the quality menu', () => {
 			{ value: 'auto', label: 'Auto', detail: 'now 480p', isChecked: true },
 			{ value: 'a', label: '1080p60', detail: 'source', isChecked: false },
 			{ value: 'b', label: '480p', isChecked: false },
-			{ value: 'c', label: 'Sound only', isChecked: false },
+			{ value: 'c', label: 'Audio only', isChecked: false },
 		]);
 	});
 
@@ -26,7 +26,7 @@ describe('the quality menu', () => {
 
 	it.each([
 		[{ quality: undefined, shownQuality: SMALL }, 'Auto · 480p'],
-		[{ quality: undefined, shownQuality: SOUND }, 'Auto · Sound only'],
+		[{ quality: undefined, shownQuality: SOUND }, 'Auto · Audio only'],
 		[{ quality: undefined, shownQuality: undefined }, 'Auto'],
 		[{ quality: SOURCE, shownQuality: SMALL }, '1080p60'],
 		[{ quality: { ...SOURCE, heightPixels: 0 }, shownQuality: undefined }, 'Picture'],

@@ -41,5 +41,5 @@ export function formatChoice({ quality, shownQuality }: QualityFacts): string {
 }
 
 function formatQuality(quality: Quality): string {
-	return quality.kind === 'sound-only' ? 'Sound only' : qualityName(quality) || 'Picture';
+	return quality.kind === 'sound-only' ? 'Audio only' : qualityName(quality) || 'Picture';
 }

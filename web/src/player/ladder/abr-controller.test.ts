@@ -106,12 +106,15 @@ describe('AbrController', () => {
 		}
 	});
 
-	it('begins with less over a line that is assumed to be poor, and not with more', () => {
+	it('begins with the lowest picture over a poor line, unless another one was chosen', () => {
 		const { controller } = setUp();
-		controller.assume(1_200_000);
-		expect(controller.rung).toBe(2);
-		controller.assume(50e6);
-		expect(controller.rung).toBe(2);
+		const before = controller.rung;
+		controller.choose(0);
+		controller.expectPoorLine();
+		expect(controller.rung).toBe(before);
+		controller.choose(undefined);
+		controller.expectPoorLine();
+		expect(controller.rung).toBe(RUNGS.length - 1);
 	});
 
 	it('continues with the same picture when the ladder changes', () => {

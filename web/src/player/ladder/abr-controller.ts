@@ -182,11 +182,10 @@ export class AbrController {
 		return this.#rung <= (this.#chosen ?? this.#best);
 	}
 
-	/** The line is known to carry no more than this. */
-	assume(bps: number): void {
-		const fitting = this.#ladder.rungs.findIndex((_, rung) => this.#need(rung) <= bps);
+	/** The line is known to be poor: begins with the lowest picture. */
+	expectPoorLine(): void {
 		if (this.#chosen === undefined) {
-			this.#become(Math.max(this.#rung, fitting < 0 ? this.#lowest : fitting));
+			this.#become(Math.max(this.#rung, this.#lowest));
 		}
 	}
 

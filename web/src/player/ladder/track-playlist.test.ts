@@ -43,7 +43,6 @@ describe('TrackPlaylist', () => {
 		expect(playlist.segments.map(({ mediaSequence }) => mediaSequence)).toEqual([7, 8, 9]);
 		expect(playlist.segment(7)).toEqual({
 			mediaSequence: 7,
-			dateMs: Date.UTC(2026, 0, 1),
 			url: `${BASE}segment7.m4s`,
 			parts: [],
 			initUrl: `${BASE}init0.mp4`,

@@ -14,8 +14,6 @@ export type ListedPart = {
 
 export type ListedSegment = {
 	mediaSequence: number;
-	/** When its first picture was captured, epoch milliseconds; undefined where that is not listed. */
-	dateMs: number | undefined;
 	/** Undefined while it grows. */
 	url: string | undefined;
 	/** Empty once it is too old for parts to be listed. */
@@ -78,8 +76,6 @@ export class TrackPlaylist {
 				open.isDiscontinuous = true;
 			} else if (line.startsWith('#EXT-X-MAP:')) {
 				open.initUrl = this.#resolve(attributesOf(line).get('URI') ?? '');
-			} else if (line.startsWith('#EXT-X-PROGRAM-DATE-TIME:')) {
-				open.dateMs = Date.parse(line.slice('#EXT-X-PROGRAM-DATE-TIME:'.length));
 			} else if (line.startsWith('#EXT-X-PART:')) {
 				const attributes = attributesOf(line);
 				open.parts.push({
@@ -123,7 +119,6 @@ export class TrackPlaylist {
 function emptySegment(mediaSequence: number): ListedSegment {
 	return {
 		mediaSequence,
-		dateMs: undefined,
 		url: undefined,
 		parts: [],
 		initUrl: undefined,

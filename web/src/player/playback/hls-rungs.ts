@@ -8,13 +8,11 @@ import { LadderSource } from '../ladder/ladder-source.ts';
 import { ResourceTimings } from '../ladder/resource-timing.ts';
 import { bufferedAheadSeconds } from '../measure/buffered-ranges.ts';
 import { ladderLoaders } from './hls-loaders.ts';
-import { matchQuality, type Quality, type QualityPreference } from './quality.ts';
+import { matchQuality, SOUND_ONLY, type Quality, type QualityPreference } from './quality.ts';
 import { ScreenSize } from './screen-size.ts';
 
 /** A picture may be shown larger than it is by this much. */
 const ENLARGED = 1.2;
-/** A line known to carry less than the stream carries this, probably. */
-const POOR_LINE_BPS = 1_000_000;
 const DEADLINE_MS = 12_000;
 
 type HlsRungsDeps = {
@@ -142,7 +140,7 @@ export class HlsRungs {
 	}
 
 	expectPoorLine(): void {
-		this.#source.controller.assume(POOR_LINE_BPS);
+		this.#source.controller.expectPoorLine();
 	}
 
 	/** Call it about ten times a second. */
@@ -170,8 +168,6 @@ export class HlsRungs {
 		this.#source.controller.choose(chosen === undefined ? undefined : number < 0 ? rungs.length : number);
 	}
 }
-
-const SOUND_ONLY: Quality = { id: 'sound-only', kind: 'sound-only', heightPixels: 0, frameRate: 0, isSource: false };
 
 function qualityOf({ playlistUrl, widthPixels, heightPixels, frameRate, isSource }: Rung): Quality {
 	const shorter = Math.min(widthPixels, heightPixels);

@@ -13,6 +13,14 @@ export type Quality = {
 	isSource: boolean;
 };
 
+export const SOUND_ONLY: Quality = {
+	id: 'sound-only',
+	kind: 'sound-only',
+	heightPixels: 0,
+	frameRate: 0,
+	isSource: false,
+};
+
 /** What the viewer wants on every channel; undefined: the player chooses. */
 export type QualityPreference = Pick<Quality, 'kind' | 'heightPixels' | 'frameRate' | 'isSource'> | undefined;
 
@@ -33,7 +41,7 @@ export class ListedQualities implements QualityControl {
 	#qualities: readonly Quality[] = [];
 	#preference: QualityPreference;
 	readonly #onPrefer: ((quality: Quality | undefined) => void) | undefined;
-	shownQuality: Quality | undefined;
+	#shown: Quality | undefined;
 
 	/** `onPrefer`: the viewer's choice in the list may have changed. */
 	constructor(preference: QualityPreference, onPrefer?: (quality: Quality | undefined) => void) {
@@ -45,11 +53,11 @@ export class ListedQualities implements QualityControl {
 		return this.#qualities;
 	}
 
-	/** From the best down; `shown` is what is played now. */
+	/** From the best down; `shown` is what comes now. */
 	list(qualities: readonly Quality[], shown: Quality | undefined): void {
 		const before = this.quality?.id;
 		this.#qualities = qualities;
-		this.shownQuality = shown;
+		this.#shown = shown;
 		if (this.quality?.id !== before) {
 			this.#onPrefer?.(this.quality);
 		}
@@ -57,6 +65,11 @@ export class ListedQualities implements QualityControl {
 
 	get quality(): Quality | undefined {
 		return matchQuality(this.#qualities, this.#preference);
+	}
+
+	/** A picture that still comes with the chosen sound is not shown. */
+	get shownQuality(): Quality | undefined {
+		return this.quality?.kind === 'sound-only' ? this.quality : this.#shown;
 	}
 
 	prefer(preference: QualityPreference): void {
@@ -99,7 +112,7 @@ export function matchQuality(qualities: readonly Quality[], preference: QualityP
 export function readPreference(stored: unknown): QualityPreference {
 	const { kind, heightPixels, frameRate, isSource } = (stored ?? {}) as Record<string, unknown>;
 	if (kind === 'sound-only') {
-		return { kind, heightPixels: 0, frameRate: 0, isSource: false };
+		return SOUND_ONLY;
 	}
 	return kind === 'picture' && typeof heightPixels === 'number' && typeof frameRate === 'number'
 		? { kind, heightPixels, frameRate, isSource: isSource === true }
