@@ -1,4 +1,4 @@
-/** Changes between two rungs of LL-HLS, read picture by picture: the product's page, and hls.js's own changes. */
+/** Changes between two rungs of LL-HLS, read picture by picture: the product's page, hls.js and shaka-player. */
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import { median } from '../../core/percentiles.ts';
 import { launchChromium } from '../clients/chromium/chromium.ts';

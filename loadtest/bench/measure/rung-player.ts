@@ -1,4 +1,4 @@
-/** A page that plays LL-HLS, in which a rung can be chosen by its height: the product's, or a plain one with hls.js. */
+/** A page that plays LL-HLS, in which a rung can be chosen by its height: the product's, or a plain one. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Browser } from 'playwright-core';
@@ -7,11 +7,21 @@ import { BenchPage, type ShownFrame } from '../../clients/chromium/bench-page.ts
 import { COLLECT_MIX, MIX_EAR, type MixReadings } from '../../clients/chromium/mix-ear.ts';
 import type { ServerUnderTest } from './server-under-test.ts';
 
-export const RUNG_PLAYERS = ['product', 'hls.js'] as const;
+export const RUNG_PLAYERS = ['product', 'hls.js', 'shaka'] as const;
 export type RungPlayerName = (typeof RUNG_PLAYERS)[number];
 
 const POLL_MS = 200;
 const HEIGHTS_DEADLINE_MS = 20_000;
+/** Of the plain pages: the player's script, and the functions of the page program. */
+const PLAIN = {
+	'hls.js': { script: 'hls.js/dist/hls.min.js', play: 'playByHls', heights: 'hlsHeights', show: 'showHlsHeight' },
+	shaka: {
+		script: 'shaka-player/dist/shaka-player.compiled.js',
+		play: 'playByShaka',
+		heights: 'shakaHeights',
+		show: 'showShakaHeight',
+	},
+} as const;
 /** Of the product's page. */
 const MENU = 'button[aria-label^="Quality"]';
 const ENTRIES = '[role=menuitemradio]';
@@ -43,10 +53,11 @@ export class RungPlayer {
 		}
 		const page = await BenchPage.openOwn(browser, httpUrl);
 		await page.page.evaluate(MIX_EAR);
-		await page.page.evaluate(readFileSync(createRequire(import.meta.url).resolve('hls.js/dist/hls.min.js'), 'utf8'));
+		const { script, play } = PLAIN[name];
+		await page.page.evaluate(readFileSync(createRequire(import.meta.url).resolve(script), 'utf8'));
 		await page.call('startReading', 'video', false);
 		await page.page.evaluate(THROUGH_CONTEXT);
-		await page.call('playByHls', `${httpUrl}/hls/${channel}/index.m3u8`, true);
+		await page.call(play, `${httpUrl}/hls/${channel}/index.m3u8`, ...(name === 'hls.js' ? [true] : []));
 		return new RungPlayer(name, page);
 	}
 
@@ -65,8 +76,8 @@ export class RungPlayer {
 
 	/** As a viewer does it: in the menu. */
 	async choose(heightPixels: number): Promise<void> {
-		if (this.#name === 'hls.js') {
-			await this.#page.call('showHlsHeight', heightPixels);
+		if (this.#name !== 'product') {
+			await this.#page.call(PLAIN[this.#name].show, heightPixels);
 		} else {
 			const script = `[...document.querySelectorAll('${ENTRIES}')].find((entry) =>
 				entry.textContent.trim().startsWith('${heightPixels}p')).click()`;
@@ -92,8 +103,8 @@ export class RungPlayer {
 	}
 
 	async #heights(): Promise<number[]> {
-		if (this.#name === 'hls.js') {
-			return this.#page.call<number[]>('hlsHeights');
+		if (this.#name !== 'product') {
+			return this.#page.call<number[]>(PLAIN[this.#name].heights);
 		}
 		const script = `[...document.querySelectorAll('${ENTRIES}')].map((entry) => parseInt(entry.textContent.trim()))`;
 		const heights = await this.#inMenu<Array<number | null>>(script, true);
