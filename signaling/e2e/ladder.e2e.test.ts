@@ -24,6 +24,8 @@ const WHOLE_SEGMENTS = 3;
 const NARROW_BPS = 1_300_000;
 const SOURCE_BPS = 2_500_000;
 const PICTURE_DEADLINE_MS = 45_000;
+/** A narrow line takes half a second; without a smaller picture it never ends. A busy machine takes longer. */
+const MAX_STALLED_MS = 3000;
 
 describe('a ladder', () => {
 	let server: ServerUnderTest;
@@ -166,11 +168,11 @@ describe('a ladder', () => {
 			const beforeMs = await stalledForMs();
 			await setLine(NARROW_BPS);
 			await shows(360);
-			expect((await stalledForMs()) - beforeMs).toBeLessThan(1000);
+			expect((await stalledForMs()) - beforeMs).toBeLessThan(MAX_STALLED_MS);
 			// Not limited.
 			await setLine(-8);
 			await shows(480);
-			expect((await stalledForMs()) - beforeMs).toBeLessThan(1000);
+			expect((await stalledForMs()) - beforeMs).toBeLessThan(MAX_STALLED_MS);
 			await choose('160p');
 			await shows(160);
 			await choose('Audio only');
