@@ -107,8 +107,8 @@ export class RungPlayer {
 			return this.#page.call<number[]>(PLAIN[this.#name].heights);
 		}
 		const script = `[...document.querySelectorAll('${ENTRIES}')].map((entry) => parseInt(entry.textContent.trim()))`;
-		const heights = await this.#inMenu<Array<number | null>>(script, true);
-		return heights.filter((height) => height !== null);
+		// Automatic and audio only have no height.
+		return (await this.#inMenu<number[]>(script, true)).filter((height) => height > 0);
 	}
 
 	/** Runs the script while the menu is open. `undefined` where there is no menu yet. */

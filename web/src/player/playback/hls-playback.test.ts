@@ -145,6 +145,23 @@ describe('an LL-HLS playback', () => {
 		expect(video.currentTime).toBeGreaterThan(currentTime + 4.9);
 	});
 
+	it('ends a stall by a seek to the same place once there is enough to play', async () => {
+		const { clock, video, play, publish } = await setUp();
+		video.currentTime = 9.4;
+		await play(1000);
+		let seekCount = 0;
+		const { currentTime } = video;
+		const set = (to: number): void => void (seekCount += to === currentTime ? 1 : 0);
+		Object.defineProperty(video, 'currentTime', { get: () => currentTime, set });
+		video.readyState = 2;
+		video.bufferedToSeconds = currentTime + 0.4;
+		await clock.advance(300);
+		expect(seekCount).toBe(0);
+		publish(currentTime + 0.7);
+		await clock.advance(300);
+		expect(seekCount).toBe(1);
+	});
+
 	it('plays from a capture time and keeps that distance until goLive()', async () => {
 		const { video, playback, play, behindSeconds } = await setUp({ fromCaptureTimeMs: DATE_MS + 3500 });
 		await play(2000);

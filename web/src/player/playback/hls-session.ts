@@ -20,6 +20,11 @@ const DEFAULT_HOLD_BACK_SECONDS = 0.63;
 const MEDIA_RECOVERY_INTERVAL_MS = 5000;
 /** Without a byte of media for this long, the line is gone rather than slow. */
 const PROGRESS_PATIENCE_MS = 12_000;
+/** `readyState` of an element that waits for what comes after the playhead. */
+const HAVE_CURRENT_DATA = 2;
+/** With so much in the buffer, a stall is over. */
+const RESUMED_SECONDS = 0.5;
+const RESUME_INTERVAL_MS = 2000;
 /** How far past a range's start to seek, so that rounding cannot miss it. */
 const WITHIN_SECONDS = 0.02;
 
@@ -60,6 +65,7 @@ export class HlsSession {
 	/** A playlist has arrived since the last restart of the loading. */
 	#isEdgeFresh = true;
 	#wasAtBest = true;
+	#resumedAtMs = -Infinity;
 
 	constructor(deps: SessionDeps) {
 		this.#deps = deps;
@@ -176,7 +182,11 @@ export class HlsSession {
 		}
 		// Before the start the playhead is at zero, and hls.js moves it: a jump here discards the first part.
 		const hasStarted = video.currentTime > 0 || video.played.length > 0;
-		if (video.seeking || !this.#isEdgeFresh || !hasStarted) {
+		if (video.seeking || !hasStarted) {
+			return;
+		}
+		this.#endStall(nowMs);
+		if (!this.#isEdgeFresh) {
 			return;
 		}
 		const decision = this.#rateController.update({
@@ -189,6 +199,21 @@ export class HlsSession {
 		}
 		if (decision.seekBySeconds !== undefined) {
 			this.#seekToEdge();
+		}
+	}
+
+	/**
+	 * Chromium waits for 0.4 s of sound after a stall, for 0.8 s after the next one, and so on up to 3 s
+	 * (AudioRendererAlgorithm::IncreasePlaybackThreshold). After a seek it waits for 0.2 s again.
+	 */
+	#endStall(nowMs: number): void {
+		const { video } = this.#deps;
+		const isWaiting = video.readyState === HAVE_CURRENT_DATA;
+		const isEnough = bufferedAheadSeconds(video) >= RESUMED_SECONDS;
+		if (isWaiting && isEnough && nowMs - this.#resumedAtMs >= RESUME_INTERVAL_MS) {
+			this.#resumedAtMs = nowMs;
+			const { currentTime } = video;
+			video.currentTime = currentTime;
 		}
 	}
 
