@@ -199,8 +199,13 @@ class Player extends TypedEmitter<PlayerEvents> {
 		);
 		this.#cancelStatistics = systemClock.setInterval(() => {
 			const { shown, lineProblem } = handOver;
-			const statistics = shown?.playback.statistics();
-			this.#set({ statistics, error: shown?.playback.error, lineProblem, ...this.#readQualities() });
+			const qualities = this.#readQualities();
+			const reading = shown?.playback.statistics();
+			// The picture that comes with sound alone is not shown.
+			const isHidden = qualities.shownQuality?.kind === 'sound-only';
+			const statistics =
+				reading && isHidden ? { ...reading, widthPixels: undefined, heightPixels: undefined } : reading;
+			this.#set({ statistics, error: shown?.playback.error, lineProblem, ...qualities });
 		}, STATISTICS_INTERVAL_MS);
 		this.#cancelLine = systemClock.setInterval(() => this.#rememberLine(), LINE_INTERVAL_MS);
 		// Needed in an emergency, when the network may be gone.
