@@ -145,7 +145,10 @@ describe('an LL-HLS playback', () => {
 		expect(video.currentTime).toBeGreaterThan(currentTime + 4.9);
 	});
 
-	it('ends a stall by a seek to the same place once there is enough to play', async () => {
+	it.each([
+		['ends a stall by a seek to the same place once there is enough to play', 0.05, 1],
+		['leaves a stall of the decoder alone', 0.4, 0],
+	])('%s', async (_title, aheadSeconds, expected) => {
 		const { clock, video, play, publish } = await setUp();
 		video.currentTime = 9.4;
 		await play(1000);
@@ -154,12 +157,12 @@ describe('an LL-HLS playback', () => {
 		const set = (to: number): void => void (seekCount += to === currentTime ? 1 : 0);
 		Object.defineProperty(video, 'currentTime', { get: () => currentTime, set });
 		video.readyState = 2;
-		video.bufferedToSeconds = currentTime + 0.4;
+		video.bufferedToSeconds = currentTime + aheadSeconds;
 		await clock.advance(300);
 		expect(seekCount).toBe(0);
 		publish(currentTime + 0.7);
 		await clock.advance(300);
-		expect(seekCount).toBe(1);
+		expect(seekCount).toBe(expected);
 	});
 
 	it('plays from a capture time and keeps that distance until goLive()', async () => {

@@ -22,6 +22,8 @@ const MEDIA_RECOVERY_INTERVAL_MS = 5000;
 const PROGRESS_PATIENCE_MS = 12_000;
 /** `readyState` of an element that waits for what comes after the playhead. */
 const HAVE_CURRENT_DATA = 2;
+/** With less in the buffer, nothing is left to play. */
+const DRY_SECONDS = 0.1;
 /** With so much in the buffer, a stall is over. */
 const RESUMED_SECONDS = 0.5;
 const RESUME_INTERVAL_MS = 2000;
@@ -66,6 +68,8 @@ export class HlsSession {
 	#isEdgeFresh = true;
 	#wasAtBest = true;
 	#resumedAtMs = -Infinity;
+	/** Since the stall under way began. */
+	#hasRunDry = false;
 
 	constructor(deps: SessionDeps) {
 		this.#deps = deps;
@@ -204,14 +208,17 @@ export class HlsSession {
 
 	/**
 	 * Chromium waits for 0.4 s of sound after a stall, for 0.8 s after the next one, and so on up to 3 s
-	 * (AudioRendererAlgorithm::IncreasePlaybackThreshold). After a seek it waits for 0.2 s again.
+	 * (AudioRendererAlgorithm::IncreasePlaybackThreshold). After a seek it waits for 0.2 s again. A stall with a full
+	 * buffer is of a slow decoder, for which a seek is more work.
 	 */
 	#endStall(nowMs: number): void {
 		const { video } = this.#deps;
 		const isWaiting = video.readyState === HAVE_CURRENT_DATA;
-		const isEnough = bufferedAheadSeconds(video) >= RESUMED_SECONDS;
-		if (isWaiting && isEnough && nowMs - this.#resumedAtMs >= RESUME_INTERVAL_MS) {
+		const aheadSeconds = bufferedAheadSeconds(video);
+		this.#hasRunDry = isWaiting && (this.#hasRunDry || aheadSeconds < DRY_SECONDS);
+		if (this.#hasRunDry && aheadSeconds >= RESUMED_SECONDS && nowMs - this.#resumedAtMs >= RESUME_INTERVAL_MS) {
 			this.#resumedAtMs = nowMs;
+			this.#hasRunDry = false;
 			const { currentTime } = video;
 			video.currentTime = currentTime;
 		}
