@@ -209,7 +209,7 @@ export class HlsSession {
 	/**
 	 * Chromium waits for 0.4 s of sound after a stall, for 0.8 s after the next one, and so on up to 3 s
 	 * (AudioRendererAlgorithm::IncreasePlaybackThreshold). After a seek it waits for 0.2 s again. A stall with a full
-	 * buffer is of a slow decoder, for which a seek is more work.
+	 * buffer comes from a slow decoder, for which a seek is more work.
 	 */
 	#endStall(nowMs: number): void {
 		const { video } = this.#deps;
