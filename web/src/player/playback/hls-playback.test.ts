@@ -158,6 +158,7 @@ describe('an LL-HLS playback', () => {
 		Object.defineProperty(video, 'currentTime', { get: () => currentTime, set });
 		video.readyState = 2;
 		video.bufferedToSeconds = currentTime + aheadSeconds;
+		video.dispatchEvent(new Event('waiting'));
 		await clock.advance(300);
 		expect(seekCount).toBe(0);
 		publish(currentTime + 0.7);

@@ -23,7 +23,7 @@ const PROGRESS_PATIENCE_MS = 12_000;
 /** `readyState` of an element that waits for what comes after the playhead. */
 const HAVE_CURRENT_DATA = 2;
 /** With less in the buffer, nothing is left to play. */
-const DRY_SECONDS = 0.1;
+const DRY_SECONDS = 0.2;
 /** With so much in the buffer, a stall is over. */
 const RESUMED_SECONDS = 0.5;
 const RESUME_INTERVAL_MS = 2000;
@@ -68,7 +68,7 @@ export class HlsSession {
 	#isEdgeFresh = true;
 	#wasAtBest = true;
 	#resumedAtMs = -Infinity;
-	/** Since the stall under way began. */
+	/** At the beginning of the stall under way. */
 	#hasRunDry = false;
 
 	constructor(deps: SessionDeps) {
@@ -214,9 +214,9 @@ export class HlsSession {
 	#endStall(nowMs: number): void {
 		const { video } = this.#deps;
 		const isWaiting = video.readyState === HAVE_CURRENT_DATA;
-		const aheadSeconds = bufferedAheadSeconds(video);
-		this.#hasRunDry = isWaiting && (this.#hasRunDry || aheadSeconds < DRY_SECONDS);
-		if (this.#hasRunDry && aheadSeconds >= RESUMED_SECONDS && nowMs - this.#resumedAtMs >= RESUME_INTERVAL_MS) {
+		this.#hasRunDry = this.#hasRunDry && isWaiting;
+		const isEnough = bufferedAheadSeconds(video) >= RESUMED_SECONDS;
+		if (this.#hasRunDry && isEnough && nowMs - this.#resumedAtMs >= RESUME_INTERVAL_MS) {
 			this.#resumedAtMs = nowMs;
 			this.#hasRunDry = false;
 			const { currentTime } = video;
@@ -356,6 +356,7 @@ export class HlsSession {
 		// The first wait is for the first part; one after a jump is for its target.
 		if (this.#deps.video.currentTime > 0 && !this.#deps.video.seeking) {
 			this.#rateController.stalled(this.#deps.clock.monotonicMs());
+			this.#hasRunDry = bufferedAheadSeconds(this.#deps.video) < DRY_SECONDS;
 		}
 	}
 
