@@ -19,6 +19,7 @@ import { paths } from './bench/paths.ts';
 import { players } from './bench/players.ts';
 import { poorLine, POOR_LINE_KINDS } from './bench/poor-line.ts';
 import { reconnect } from './bench/reconnect.ts';
+import { rungChanges } from './bench/rung-changes.ts';
 import { strangers } from './bench/strangers.ts';
 import { ATTACKS } from './bench/strangers/attack-list.ts';
 import { PUBLISHER_KINDS } from './clients/create-publisher.ts';
@@ -32,6 +33,7 @@ const COMMANDS: Readonly<Record<string, BenchCommand>> = {
 	emergencies,
 	'poor-line': poorLine,
 	'line-steps': lineSteps,
+	'rung-changes': rungChanges,
 	churn,
 	'on-air': onAir,
 	strangers,

@@ -92,6 +92,7 @@ export const ROOM_ORDER: Readonly<Record<string, readonly string[]>> = {
 	web: [
 		'.',
 		'src/api',
+		'src/player/ladder',
 		'src/player/measure',
 		'src/player/playback',
 		'src/player/signaling',

@@ -1,7 +1,11 @@
-/** A ladder through the whole server: an encoder publishes; all rungs have the source's borders and key frames. */
+/**
+ * A ladder through the whole server: an encoder publishes; all rungs have the source's borders and key frames, and a
+ * viewer's picture follows their line and their choice.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { waitUntilLive, ServerUnderTest } from '../../loadtest/bench/measure/server-under-test.ts';
 import type { ChannelDescription, LadderDescription } from '../../core/protocol/api/channel-description.ts';
+import { launchChromium } from '../../loadtest/clients/chromium/chromium.ts';
 import { createPublisher } from '../../loadtest/clients/create-publisher.ts';
 import { TEST_SETTINGS, type EncoderSettings } from '../../loadtest/source/encoder-settings.ts';
 import { readMp4, type ReadPacket } from '../../packager/testing/mp4-reader.ts';
@@ -16,6 +20,12 @@ const SETTINGS: EncoderSettings = {
 	gopSeconds: 1,
 };
 const WHOLE_SEGMENTS = 3;
+/** Of a viewer's line: it carries 360p30, and half of the source. */
+const NARROW_BPS = 1_300_000;
+const SOURCE_BPS = 2_500_000;
+const PICTURE_DEADLINE_MS = 45_000;
+/** A narrow line takes half a second; without a smaller picture it never ends. A busy machine takes longer. */
+const MAX_STALLED_MS = 3000;
 
 describe('a ladder', () => {
 	let server: ServerUnderTest;
@@ -127,4 +137,49 @@ describe('a ladder', () => {
 			}
 		},
 	);
+
+	it('shows a viewer what their line carries, without a long stall, or what they choose', async () => {
+		const settings = { ...SETTINGS, videoBitrateBps: SOURCE_BPS };
+		const publisher = createPublisher('rtmp', settings, server.addresses);
+		const browser = await launchChromium();
+		try {
+			await publisher.start();
+			await waitUntilLive(server.addresses);
+			await until(async () => (await pictures()).length === 3, 'a variant of each rung');
+			const page = await browser.newPage({ viewport: { width: 1280, height: 720 } });
+			await page.goto(new URL('/embed/demo?tier=ll-hls', server.addresses.httpUrl).href);
+			const height = (): Promise<number> => page.evaluate<number>("document.querySelector('video')?.videoHeight ?? 0");
+			const stalledForMs = (): Promise<number> => page.evaluate<number>('__spillway.statistics.stalledForMs');
+			const shows = (heightPixels: number): Promise<void> =>
+				expect.poll(height, { timeout: PICTURE_DEADLINE_MS }).toBe(heightPixels);
+			const choose = async (name: string): Promise<void> => {
+				await page.getByRole('button', { name: 'Quality' }).click();
+				await page.getByRole('menuitemradio', { name }).click();
+			};
+			const line = await page.context().newCDPSession(page);
+			const setLine = (bps: number): Promise<unknown> =>
+				line.send('Network.emulateNetworkConditions', {
+					offline: false,
+					latency: 0,
+					uploadThroughput: -1,
+					downloadThroughput: bps / 8,
+				});
+			await shows(480);
+			const beforeMs = await stalledForMs();
+			await setLine(NARROW_BPS);
+			await shows(360);
+			expect((await stalledForMs()) - beforeMs).toBeLessThan(MAX_STALLED_MS);
+			// Not limited.
+			await setLine(-8);
+			await shows(480);
+			expect((await stalledForMs()) - beforeMs).toBeLessThan(MAX_STALLED_MS);
+			await choose('160p');
+			await shows(160);
+			await choose('Audio only');
+			await page.getByRole('status').getByText('Audio only').waitFor();
+		} finally {
+			await browser.close();
+			await publisher.stop();
+		}
+	});
 });

@@ -17,16 +17,8 @@ it('is one classic script that defines every function the bench calls', () => {
 	};
 	const called = [
 		...['startReading', 'collectReadings', 'collectDrawn', 'sendCanvasDirectly', 'sendCanvasByWhip', 'switchLayer'],
-		...[
-			'showCanvasHere',
-			'answerOffer',
-			'acceptAnswer',
-			'playByWhep',
-			'playByHls',
-			'endSession',
-			'connectionFacts',
-			'hlsFacts',
-		],
+		...['showCanvasHere', 'answerOffer', 'acceptAnswer', 'playByWhep', 'playByHls', 'endSession', 'connectionFacts'],
+		...['hlsFacts', 'hlsHeights', 'showHlsHeight', 'playByShaka', 'shakaHeights', 'showShakaHeight'],
 	];
 	expect(called.filter((name) => typeof spillwayBench[name] !== 'function')).toEqual([]);
 	const worker = vm.createContext({ performance });

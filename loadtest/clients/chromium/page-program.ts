@@ -10,6 +10,7 @@ const FILES = [
 	'clients/chromium/page/canvas-source.ts',
 	'clients/chromium/page/webrtc-page.ts',
 	'clients/chromium/page/hls-page.ts',
+	'clients/chromium/page/shaka-page.ts',
 ];
 
 const SOUND_WORKER_FILES = ['source/tone-code.ts', 'clients/chromium/page/sound-worker.ts'];

@@ -19,12 +19,25 @@ import { createHlsPlayback } from './playback/hls-playback.ts';
 import { preloadHls } from './playback/hls-preload.ts';
 import type { PlaybackError, PlaybackErrorKind, PlaybackState } from './playback/playback-state.ts';
 import type { Playback, PlaybackStatistics } from './playback/playback.ts';
+import { qualityName, type Quality } from './playback/quality.ts';
 import type { PlaybackDeps } from './playback/tier-playback.ts';
 import { createWebrtcPlayback } from './playback/webrtc-playback.ts';
 import { watchScreenHeight } from './screen-height.ts';
 import { SignalingClient, type SocketLike } from './signaling/signaling-client.ts';
+import { readLine, readSettings, writeLine, writeSettings } from './viewer-memory.ts';
+import { QualityChoice, shownRung } from './quality-choice.ts';
 
-export type { LineProblem, PlaybackError, PlaybackErrorKind, PlaybackState, PlaybackStatistics, Player, WatchSettings };
+export { qualityName };
+export type {
+	LineProblem,
+	PlaybackError,
+	PlaybackErrorKind,
+	PlaybackState,
+	PlaybackStatistics,
+	Player,
+	Quality,
+	WatchSettings,
+};
 
 const STATISTICS_INTERVAL_MS = 500;
 /** hls.js is large: its download must not delay the first picture. */
@@ -42,7 +55,10 @@ const REPORTED_STATES: Record<PlaybackState, ViewerStatistics['state']> = {
 	// Closed during a pause; its replacement is about to connect.
 	stopped: 'connecting',
 };
-const SETTINGS_KEY = 'spillway.watch';
+/** Between two notes of what the line carries. */
+const LINE_INTERVAL_MS = 10_000;
+/** A line that brings a picture over WebRTC carries at least that, and most often more. */
+const WEBRTC_SHARE = 1.2;
 
 export type PlayerStatistics = PlaybackStatistics & { handOver: HandOverReading };
 
@@ -56,6 +72,12 @@ export type PlayerView = {
 	/** A tier that was chosen and did not start to play, while another one still plays. */
 	readonly switchProblem: { tier: DeliveryTier; detail: string } | undefined;
 	readonly settings: WatchSettings;
+	/** What can be chosen in this tier, from the best down; may change. */
+	readonly qualities: readonly Quality[];
+	/** The viewer's choice among them; undefined: the player chooses. */
+	readonly quality: Quality | undefined;
+	/** What is played now. */
+	readonly shownQuality: Quality | undefined;
 	readonly isSoundBlocked: boolean;
 	/** After a pause, the viewer watches behind the live edge; see {@link Player.goLive}. */
 	readonly isBehindLive: boolean;
@@ -86,7 +108,11 @@ class Player extends TypedEmitter<PlayerEvents> {
 	#signaling: SignalingClient | undefined;
 	#chooser: TierChooser | undefined;
 	#session: MediaSessionLink | undefined;
+	readonly #qualities = new QualityChoice();
+	/** By the server: the line does not carry the best picture over WebRTC. */
+	#isLineLimited = false;
 	#cancelStatistics: CancelTimer | undefined;
+	#cancelLine: CancelTimer | undefined;
 	#cancelPreload: CancelTimer | undefined;
 	#endScreenWatch: (() => void) | undefined;
 
@@ -102,6 +128,9 @@ class Player extends TypedEmitter<PlayerEvents> {
 			pendingTier: undefined,
 			switchProblem: undefined,
 			settings: { isPaused: false, ...readSettings() },
+			qualities: [],
+			quality: undefined,
+			shownQuality: undefined,
 			isSoundBlocked: false,
 			isBehindLive: false,
 			isSocketOpen: false,
@@ -143,6 +172,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 		const handOver = new HandOver({ clock: systemClock, logger, stage }, { canHls: true, isPaused });
 		this.#handOver = handOver;
 		handOver.channelReported(channel.state, channel.video?.frameRate);
+		this.#qualities.channelReported(channel);
 		const signaling = new SignalingClient(
 			{
 				clock: systemClock,
@@ -151,7 +181,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 				// Its handlers take fewer arguments than the DOM's types say; nothing else differs.
 				createSocket: (url) => new WebSocket(url) as unknown as SocketLike,
 				serverClock,
-				readStatistics: () => viewerStatistics(this.#readStatistics(), this.#view.settings.isPaused),
+				readStatistics: () => viewerStatistics(this.#readStatistics(), this.#view),
 			},
 			{
 				url: new URL('/api/v1/signaling', location.href.replace(/^http/, 'ws')).href,
@@ -167,13 +197,21 @@ class Player extends TypedEmitter<PlayerEvents> {
 		this.#chooser = new TierChooser({ clock: systemClock, handOver, signaling }, { initialTier: this.#initialTier });
 		this.#chooser.start();
 		signaling.start();
+		this.#qualities.start((wish) => signaling.wishPicture(wish));
 		this.#endScreenWatch = watchScreenHeight(systemClock, container, (heightPixels) =>
-			signaling.wishPicture({ heightPixels }),
+			this.#qualities.screenChanged(heightPixels),
 		);
 		this.#cancelStatistics = systemClock.setInterval(() => {
 			const { shown, lineProblem } = handOver;
-			this.#set({ statistics: shown?.playback.statistics(), error: shown?.playback.error, lineProblem });
+			const qualities = this.#readQualities();
+			const reading = shown?.playback.statistics();
+			// The picture that comes with sound alone is not shown.
+			const isHidden = qualities.shownQuality?.kind === 'sound-only';
+			const statistics =
+				reading && isHidden ? { ...reading, widthPixels: undefined, heightPixels: undefined } : reading;
+			this.#set({ statistics, error: shown?.playback.error, lineProblem, ...qualities });
 		}, STATISTICS_INTERVAL_MS);
+		this.#cancelLine = systemClock.setInterval(() => this.#rememberLine(), LINE_INTERVAL_MS);
 		// Needed in an emergency, when the network may be gone.
 		this.#cancelPreload = systemClock.setTimeout(() => void preloadHls(channel.hlsUrl), PRELOAD_AFTER_MS);
 		const readStatistics = (): PlayerStatistics | undefined => this.#readStatistics();
@@ -190,11 +228,20 @@ class Player extends TypedEmitter<PlayerEvents> {
 	channelReported(channel: ChannelDescription): void {
 		this.#session?.describe(channel);
 		this.#handOver?.channelReported(channel.state, channel.video?.frameRate);
+		this.#qualities.channelReported(channel);
 	}
 
 	choose(tier: DeliveryTier): void {
 		this.#set({ switchProblem: undefined });
 		this.#chooser?.choose(tier);
+	}
+
+	/** Plays this quality of the list, here and on every channel; undefined: what the line and the screen allow. */
+	chooseQuality(id: string | undefined): void {
+		const chosen = this.#view.qualities.find((quality) => quality.id === id);
+		this.#qualities.choose(chosen);
+		this.#handOver?.preferQuality(this.#qualities.preference);
+		this.#set(this.#readQualities());
 	}
 
 	/** Returns to the live edge, in the tier that the server has chosen for this viewer. */
@@ -226,6 +273,8 @@ class Player extends TypedEmitter<PlayerEvents> {
 	/** Ends everything and empties the container; also called when the page is left. Idempotent. */
 	readonly close = (): void => {
 		this.#cancelStatistics?.();
+		this.#cancelLine?.();
+		this.#rememberLine();
 		this.#cancelPreload?.();
 		this.#endScreenWatch?.();
 		this.#chooser?.close();
@@ -255,11 +304,17 @@ class Player extends TypedEmitter<PlayerEvents> {
 		signaling.on('stateChanged', (state) => this.#set({ isSocketOpen: state === 'joined' }));
 		signaling.on('presence', (viewerCount) => this.#set({ viewerCount }));
 		signaling.on('decided', (decision) => this.#set({ decision }));
-		signaling.on('picture', ({ rungs, shown, limitedBy }) => {
+		signaling.on('picture', (picture) => {
+			const { rungs, shown, limitedBy } = picture;
+			this.#isLineLimited = limitedBy === 'line';
 			handOver.setSmallerPictureLeft(rungs.length > 1 && shown !== rungs[0]!.rung);
+			this.#qualities.pictureReported(picture);
 			this.#set({ pictureLimit: limitedBy ?? undefined });
 		});
-		signaling.on('channel', ({ state, video }) => handOver.channelReported(state, video?.frameRate));
+		signaling.on('channel', (channel) => {
+			handOver.channelReported(channel.state, channel.video?.frameRate);
+			this.#qualities.channelReported(channel);
+		});
 	}
 
 	#update(): void {
@@ -277,11 +332,39 @@ class Player extends TypedEmitter<PlayerEvents> {
 			lineProblem: this.#handOver === undefined ? previous.lineProblem : lineProblem,
 			// Shown only while another tier plays on.
 			switchProblem: isSteady ? previous.switchProblem : undefined,
+			...this.#readQualities(),
 		});
 		this.#session?.update(this.#view.settings.isPaused, state);
 		if (previous.state !== state) {
 			this.#signaling?.reportStatistics();
 		}
+	}
+
+	#readQualities(): Pick<PlayerView, 'qualities' | 'quality' | 'shownQuality'> {
+		const control = this.#handOver?.shown?.playback.quality;
+		return {
+			qualities: control?.qualities ?? [],
+			quality: control?.quality,
+			shownQuality: control?.shownQuality,
+		};
+	}
+
+	#rememberLine(): void {
+		const { lineBps } = this.#handOver?.shown?.playback.statistics() ?? {};
+		if (lineBps !== undefined) {
+			writeLine(lineBps);
+		}
+	}
+
+	/** What is known of the line before LL-HLS is loaded over it, in bits a second. */
+	get #knownBps(): number | undefined {
+		const shown = this.#handOver?.shown;
+		const remembered = readLine();
+		const { bitrateBps } = shown?.tier === 'webrtc' ? shown.playback.statistics() : {};
+		if (bitrateBps === undefined) {
+			return remembered;
+		}
+		return Math.max(bitrateBps * WEBRTC_SHARE, this.#isLineLimited ? 0 : (remembered ?? 0));
 	}
 
 	#readStatistics(): PlayerStatistics | undefined {
@@ -299,19 +382,29 @@ class Player extends TypedEmitter<PlayerEvents> {
 			viewerId: () => this.#signaling?.viewerId,
 		};
 		return tier === 'webrtc'
-			? createWebrtcPlayback(deps, { whepUrl: channel.whepUrl, delayMs: start.delayMs })
-			: createHlsPlayback(deps, { hlsUrl: channel.hlsUrl, fromCaptureTimeMs: start.fromCaptureTimeMs });
+			? createWebrtcPlayback(deps, {
+					whepUrl: channel.whepUrl,
+					delayMs: start.delayMs,
+					qualities: this.#qualities.webrtc,
+				})
+			: createHlsPlayback(deps, {
+					hlsUrl: channel.hlsUrl,
+					fromCaptureTimeMs: start.fromCaptureTimeMs,
+					knownBps: this.#knownBps,
+					preference: this.#qualities.preference,
+				});
 	}
 }
 
 function viewerStatistics(
 	reading: PlayerStatistics | undefined,
-	isPaused: boolean,
+	{ settings: { isPaused }, shownQuality }: PlayerView,
 ): Omit<ViewerStatistics, 'type'> | undefined {
 	if (reading === undefined) {
 		return undefined;
 	}
 	const { latencyMs } = reading;
+	const rung = reading.tier === 'll-hls' ? shownRung(shownQuality) : undefined;
 	return {
 		tier: reading.tier,
 		state: isPaused ? 'paused' : REPORTED_STATES[reading.state],
@@ -321,26 +414,8 @@ function viewerStatistics(
 		shownFrameCount: reading.framesShownCount,
 		droppedFrameCount: reading.framesDroppedCount,
 		bitrateBps: Math.round(reading.bitrateBps ?? 0),
+		...(rung === undefined ? {} : { rung }),
 	};
-}
-
-function readSettings(): { isMuted: boolean; volume: number } {
-	try {
-		const stored = JSON.parse(localStorage.getItem(SETTINGS_KEY) ?? '{}') as { isMuted?: unknown; volume?: unknown };
-		const volume = typeof stored.volume === 'number' && stored.volume >= 0 && stored.volume <= 1 ? stored.volume : 1;
-		return { isMuted: stored.isMuted === true, volume };
-	} catch {
-		// Storage is off, or holds another format.
-		return { isMuted: false, volume: 1 };
-	}
-}
-
-function writeSettings({ isMuted, volume }: WatchSettings): void {
-	try {
-		localStorage.setItem(SETTINGS_KEY, JSON.stringify({ isMuted, volume }));
-	} catch {
-		// Storage is off.
-	}
 }
 
 /** `localStorage['spillway.debug'] = '1'` shows everything. */

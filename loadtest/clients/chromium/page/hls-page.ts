@@ -8,6 +8,8 @@ type HlsPlayer = {
 	latency: number;
 	targetLatency: number | null;
 	liveSyncPosition: number | null;
+	levels: Array<{ height: number }>;
+	nextLevel: number;
 };
 
 type HlsWindow = PageWindow & {
@@ -64,6 +66,16 @@ function steer(video: PageVideo): void {
 		video.currentTime = livePosition;
 	}
 	video.playbackRate = behindSeconds > TOLERANCE_SECONDS ? CATCH_UP_RATE : 1;
+}
+
+/** Heights of the pictures that can be played; empty until they are known. */
+export function hlsHeights(): number[] {
+	return player?.levels.map(({ height }) => height) ?? [];
+}
+
+/** Plays the picture of that height from the next fragment on. */
+export function showHlsHeight(heightPixels: number): void {
+	player!.nextLevel = player!.levels.findIndex(({ height }) => height === heightPixels);
 }
 
 /** The latency that hls.js reports, and its errors. */

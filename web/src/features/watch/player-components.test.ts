@@ -6,7 +6,7 @@ import { mount } from '@vue/test-utils';
 import { describe, expect, it } from 'vitest';
 import { computed, nextTick, shallowRef } from 'vue';
 import type { ChannelDescription } from '../../../../core/protocol/api/channel-description.ts';
-import type { PlayerView } from '../../player/create-player.ts';
+import type { PlayerView, Quality } from '../../player/create-player.ts';
 import LatencyGauge from './LatencyGauge.vue';
 import PlayerControls from './PlayerControls.vue';
 import PlayerStage from './PlayerStage.vue';
@@ -23,6 +23,9 @@ const VIEW: PlayerView = {
 	pendingTier: undefined,
 	switchProblem: undefined,
 	settings: { isPaused: false, isMuted: false, volume: 0.5 },
+	qualities: [],
+	quality: undefined,
+	shownQuality: undefined,
 	isSoundBlocked: false,
 	isBehindLive: false,
 	isSocketOpen: true,
@@ -45,6 +48,7 @@ function fakePlayer(first: Partial<PlayerView> = {}) {
 		video: () => undefined,
 		start: () => log.push('start'),
 		choose: (tier: string) => log.push(`choose ${tier}`),
+		chooseQuality: (id: string | undefined) => log.push(`quality ${id ?? 'auto'}`),
 		goLive: () => log.push('go live'),
 		retry: () => log.push('retry'),
 		setPaused: (isPaused: boolean) => log.push(isPaused ? 'pause' : 'play'),
@@ -131,7 +135,7 @@ describe('PlayerStage', () => {
 
 describe('PlayerControls', () => {
 	it('labels each button with its action, and emits it', async () => {
-		const props = { settings: VIEW.settings, isFullscreen: false, canPlay: true };
+		const props = { ...VIEW, isFullscreen: false, canPlay: true };
 		const controls = mount(PlayerControls, { props });
 		const labels = (): Array<string | undefined> =>
 			controls.findAll('button').map((button) => button.attributes('aria-label'));
@@ -146,6 +150,76 @@ describe('PlayerControls', () => {
 		expect(controls.get('input').element.value).toBe('0');
 		await controls.setProps({ canPlay: false });
 		expect(controls.get('button').element.disabled).toBe(true);
+	});
+});
+
+describe('the quality menu', () => {
+	const source: Quality = { id: 'a', kind: 'picture', heightPixels: 1080, frameRate: 60, isSource: true };
+	const small: Quality = { id: 'b', kind: 'picture', heightPixels: 480, frameRate: 30, isSource: false };
+	const sound: Quality = { id: 'c', kind: 'sound-only', heightPixels: 0, frameRate: 0, isSource: false };
+	const qualities = [source, small, sound];
+	const key = (name: string): void =>
+		void document.activeElement!.dispatchEvent(
+			new KeyboardEvent('keydown', { key: name, bubbles: true, cancelable: true }),
+		);
+
+	it('is missing while there is nothing to choose from', () => {
+		const { stage } = mountStage();
+		expect(stage.find('[aria-haspopup=menu]').exists()).toBe(false);
+		stage.unmount();
+	});
+
+	it('is a menu of radio items for the keyboard and screen readers', async () => {
+		const { stage, log } = mountStage({ qualities, shownQuality: small });
+		const button = stage.get('[aria-haspopup=menu]');
+		expect(button.attributes()).toMatchObject({ 'aria-label': 'Quality: Auto · 480p', 'aria-expanded': 'false' });
+		await button.trigger('click');
+		const entries = stage.findAll('[role=menuitemradio]');
+		expect(entries.map((entry) => [entry.text(), entry.attributes('aria-checked')])).toEqual([
+			['Auto now 480p', 'true'],
+			['1080p60 source', 'false'],
+			['480p', 'false'],
+			['Audio only', 'false'],
+		]);
+		expect(document.activeElement).toBe(entries[0]!.element);
+		key('ArrowDown');
+		expect(document.activeElement).toBe(entries[1]!.element);
+		key('ArrowUp');
+		key('ArrowUp');
+		expect(document.activeElement).toBe(entries[3]!.element);
+		key('Home');
+		key('ArrowDown');
+		key('ArrowDown');
+		await entries[2]!.trigger('click');
+		expect(log.at(-1)).toBe('quality b');
+		expect(stage.find('[role=menu]').exists()).toBe(false);
+		expect(document.activeElement).toBe(button.element);
+		stage.unmount();
+	});
+
+	it('begins at the choice, closes with Escape, and returns to automatic', async () => {
+		const { stage, log } = mountStage({ qualities, quality: small, shownQuality: small });
+		const button = stage.get('[aria-haspopup=menu]');
+		expect(button.attributes('aria-label')).toBe('Quality: 480p');
+		await button.trigger('click');
+		expect(document.activeElement?.textContent).toContain('480p');
+		key('Escape');
+		await nextTick();
+		expect(stage.find('[role=menu]').exists()).toBe(false);
+		await button.trigger('click');
+		await stage.findAll('[role=menuitemradio]')[0]!.trigger('click');
+		expect(log.at(-1)).toBe('quality auto');
+		stage.unmount();
+	});
+
+	it('has a text over sound without a picture, with the reason', async () => {
+		const { stage, become } = mountStage({ qualities, quality: sound, shownQuality: sound });
+		expect(stage.get('.sound-only [role=status]').text()).toBe('Audio only');
+		await become({ quality: undefined });
+		expect(stage.get('.sound-only [role=status]').text()).toContain('your line is too slow');
+		await become({ shownQuality: small });
+		expect(stage.find('.sound-only').exists()).toBe(false);
+		stage.unmount();
 	});
 });
 

@@ -14,6 +14,10 @@ export type PlayerNotice = {
 	suggestedTier: DeliveryTier | undefined;
 };
 
+/** Over sound that plays without its picture. */
+export const SOUND_ONLY_BY_CHOICE = 'Audio only';
+export const SOUND_ONLY_BY_LINE = 'Audio only for now: your line is too slow for the picture. It returns by itself.';
+
 /** @internal for tests */
 export type NoticeFacts = {
 	state: PlaybackState;

@@ -9,7 +9,7 @@ type BoundView = { readonly [Key in keyof PlayerView]: ComputedRef<PlayerView[Ke
 
 /** The player for components: a ref for each part of its view, and its actions. */
 export type BoundPlayer = BoundView &
-	Pick<Player, 'choose' | 'goLive' | 'retry' | 'setPaused' | 'setMuted' | 'setVolume'> & {
+	Pick<Player, 'choose' | 'chooseQuality' | 'goLive' | 'retry' | 'setPaused' | 'setMuted' | 'setVolume'> & {
 		/** The socket, for chat; undefined until `start`. */
 		signaling: ShallowRef<Player['signaling']>;
 		/** The watched video element, for full screen on iPhones. */
@@ -43,6 +43,7 @@ export function usePlayer(channel: Ref<ChannelDescription | undefined>, initialT
 			signaling.value = player.signaling;
 		},
 		choose: (tier) => player.choose(tier),
+		chooseQuality: (id) => player.chooseQuality(id),
 		goLive: () => player.goLive(),
 		retry: () => player.retry(),
 		setPaused: (isPaused) => player.setPaused(isPaused),

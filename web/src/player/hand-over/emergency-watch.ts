@@ -13,13 +13,12 @@ export type WatchedLeg = Pick<LegReading, 'tier' | 'state' | 'error' | 'delay' |
 
 /** One per player; watches the leg that is shown. */
 export class EmergencyWatch {
+	/** The server may send a smaller picture: it judges the line, and the leg does not fail yet. */
+	hasSmallerPicture = false;
 	#beganAtMs = 0;
 	#cause: TierFailureCause | undefined;
 
 	/** Another leg is shown from now on. */
-	/** The server may send a smaller picture: it judges the line, and the leg does not fail yet. */
-	hasSmallerPicture = false;
-
 	begin(nowMs: number): void {
 		this.#beganAtMs = nowMs;
 		this.#cause = undefined;

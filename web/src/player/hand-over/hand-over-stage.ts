@@ -5,6 +5,7 @@ import type { Logger } from '../../../../core/logger.ts';
 import type { ChannelState } from '../../../../core/protocol/api/channel-description.ts';
 import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 import type { Playback } from '../playback/playback.ts';
+import type { QualityPreference } from '../playback/quality.ts';
 import type { LegReading, PlaybackStart, StageAction, StageReading } from './hand-over-types.ts';
 import { HandOverTimer, type HandOverMeasurements } from './hand-over-timer.ts';
 import { Screen } from './screen.ts';
@@ -132,6 +133,12 @@ export class HandOverStage extends TypedEmitter<StageEvents> {
 		this.#sourceFrameRate = sourceFrameRate;
 		this.#shown?.playback.channelReported(channelState);
 		this.#pending?.playback.channelReported(channelState);
+	}
+
+	/** Of the viewer, for all legs that play. */
+	preferQuality(preference: QualityPreference): void {
+		this.#shown?.playback.quality.prefer(preference);
+		this.#pending?.playback.quality.prefer(preference);
 	}
 
 	setLevel(change: Partial<Level>): void {

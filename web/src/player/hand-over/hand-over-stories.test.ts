@@ -204,6 +204,8 @@ class FakeStage extends TypedEmitter<StageEvents> {
 
 	setLevel(): void {}
 
+	preferQuality(): void {}
+
 	close(): void {}
 
 	/** Shows the next frame of every leg. */

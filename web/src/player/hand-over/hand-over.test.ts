@@ -5,6 +5,7 @@ import { silentLogger } from '../../../../core/logger.ts';
 import { FakeClock } from '../../../../core/testing/fake-clock.ts';
 import { TypedEmitter } from '../../../../core/lifecycle/typed-emitter.ts';
 import { PlayedMoments } from '../measure/alignment.ts';
+import { ListedQualities } from '../playback/quality.ts';
 import { HandOver } from './hand-over.ts';
 import type { PlaybackStart } from './hand-over-types.ts';
 import { HandOverStage } from './hand-over-stage.ts';
@@ -67,6 +68,7 @@ class FakePlayback extends TypedEmitter<PlaybackEvents> implements Playback {
 	readonly delay: Playback['delay'];
 	readonly error = undefined;
 	readonly timeShift: Playback['timeShift'];
+	readonly quality = new ListedQualities(undefined);
 	readonly tier: DeliveryTier;
 	readonly begin: PlaybackStart;
 	state: PlaybackState = 'idle';

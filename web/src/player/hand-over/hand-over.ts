@@ -8,6 +8,7 @@ import type { HandOverEvents, LineProblem, PlanAction } from './hand-over-types.
 import { HandOverPlan } from './hand-over-plan.ts';
 import type { HandOverStage } from './hand-over-stage.ts';
 import type { HandOverReading } from './hand-over-timer.ts';
+import type { QualityPreference } from '../playback/quality.ts';
 import type { WatchSettings } from './screen.ts';
 
 const TICK_MS = 50;
@@ -17,7 +18,16 @@ type HandOverDeps = {
 	logger: Logger;
 	stage: Pick<
 		HandOverStage,
-		'read' | 'perform' | 'on' | 'shown' | 'level' | 'setLevel' | 'channelReported' | 'measurements' | 'close'
+		| 'read'
+		| 'perform'
+		| 'on'
+		| 'shown'
+		| 'level'
+		| 'setLevel'
+		| 'preferQuality'
+		| 'channelReported'
+		| 'measurements'
+		| 'close'
 	>;
 };
 
@@ -96,6 +106,12 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 	/** Closes a leg whose picture was given up, when the server cannot be asked to stop sending it. */
 	dropPicture(): void {
 		this.#run(this.#plan.dropPicture());
+	}
+
+	/** Of the viewer; undefined for the player's own choice. */
+	preferQuality(preference: QualityPreference): void {
+		this.#deps.stage.preferQuality(preference);
+		this.emit('changed');
 	}
 
 	setMuted(isMuted: boolean): void {

@@ -57,7 +57,8 @@ async function setUp({ fromCaptureTimeMs = undefined as number | undefined, libr
 	FakeHls.made.length = 0;
 	FakeHls.isSupported = () => true;
 	const [clock, video] = [new FakeClock(), new BufferedVideo()];
-	const browser = { hasMediaSource: () => true, loadLibrary: library } as unknown as HlsBrowser;
+	const loadLadder = async () => undefined;
+	const browser = { hasMediaSource: () => true, loadLibrary: library, loadLadder } as unknown as HlsBrowser;
 	const deps = {
 		clock,
 		logger: silentLogger,
@@ -142,6 +143,27 @@ describe('an LL-HLS playback', () => {
 		video.currentTime += 5;
 		playback.timeShift!.goLive();
 		expect(video.currentTime).toBeGreaterThan(currentTime + 4.9);
+	});
+
+	it.each([
+		['ends a stall by a seek to the same place once there is enough to play', 0.05, 1],
+		['leaves a stall of the decoder alone', 0.4, 0],
+	])('%s', async (_title, aheadSeconds, expected) => {
+		const { clock, video, play, publish } = await setUp();
+		video.currentTime = 9.4;
+		await play(1000);
+		let seekCount = 0;
+		const { currentTime } = video;
+		const set = (to: number): void => void (seekCount += to === currentTime ? 1 : 0);
+		Object.defineProperty(video, 'currentTime', { get: () => currentTime, set });
+		video.readyState = 2;
+		video.bufferedToSeconds = currentTime + aheadSeconds;
+		video.dispatchEvent(new Event('waiting'));
+		await clock.advance(300);
+		expect(seekCount).toBe(0);
+		publish(currentTime + 0.7);
+		await clock.advance(300);
+		expect(seekCount).toBe(expected);
 	});
 
 	it('plays from a capture time and keeps that distance until goLive()', async () => {

@@ -1,12 +1,8 @@
 /** The LL-HLS tier over hls.js: connects, steers the distance to the live edge, and repairs. */
-import type Hls from 'hls.js';
 import type * as HlsModule from 'hls.js';
-import type { ErrorData, LevelDetails } from 'hls.js';
-import type { Clock } from '../../../../core/lifecycle/clock.ts';
-import { BufferFollower, type BufferDecision } from './buffer-follower.ts';
-import { bufferedAheadSeconds, startAfterHole, startOfLongest } from '../measure/buffered-ranges.ts';
-import { captureTimeOfMedia, type DatedFragment } from '../measure/capture-clock.ts';
-import { HlsLoading, hlsConfigFor } from './hls-loading.ts';
+import { captureTimeOfMedia } from '../measure/capture-clock.ts';
+import { LadderUnavailable, loadLadder } from './hls-rungs.ts';
+import { HlsSession } from './hls-session.ts';
 import { NativeHlsConnection } from './native-hls-connection.ts';
 import {
 	EMPTY_CONNECTION_READING,
@@ -16,28 +12,30 @@ import {
 	type Playback,
 	type TimeShift,
 } from './playback.ts';
-import { LiveEdge, RateController } from './rate-controller.ts';
+import type { Quality, QualityControl, QualityPreference } from './quality.ts';
 import { TierPlayback, type PlaybackDeps } from './tier-playback.ts';
 
-/** The packager's PART-HOLD-BACK; used until the first playlist arrives. */
-const DEFAULT_HOLD_BACK_SECONDS = 0.63;
-/** A decoder that fails again this soon after a reset does not recover. */
-const MEDIA_RECOVERY_INTERVAL_MS = 5000;
-/** Without a byte of media for this long, the line is gone rather than slow. */
-const PROGRESS_PATIENCE_MS = 12_000;
-/** How far past a range's start to seek, so that rounding cannot miss it. */
-const WITHIN_SECONDS = 0.02;
-
 /** What the playback uses of the browser; a test passes fakes. @internal for tests */
-export type HlsBrowser = { hasMediaSource(): boolean; loadLibrary: typeof loadHlsLibrary };
+export type HlsBrowser = {
+	hasMediaSource(): boolean;
+	loadLibrary: typeof loadHlsLibrary;
+	loadLadder: typeof loadLadder;
+};
 
 const BROWSER: HlsBrowser = {
 	hasMediaSource: () => typeof MediaSource !== 'undefined' || 'ManagedMediaSource' in globalThis,
 	loadLibrary: loadHlsLibrary,
+	loadLadder,
 };
 
-/** `fromCaptureTimeMs`: start here while it is in the window, the server's epoch milliseconds. */
-type HlsOptions = { hlsUrl: string; fromCaptureTimeMs?: number | undefined };
+type HlsOptions = {
+	hlsUrl: string;
+	/** Start here while it is in the window, the server's epoch milliseconds. */
+	fromCaptureTimeMs?: number | undefined;
+	/** What is known of the line, in bits a second. */
+	knownBps?: number | undefined;
+	preference?: QualityPreference;
+};
 
 /** Plays a channel a second behind live, or from a capture time on. */
 export function createHlsPlayback(deps: PlaybackDeps, options: HlsOptions, browser = BROWSER): Playback {
@@ -52,12 +50,20 @@ export function loadHlsLibrary(): Promise<typeof HlsModule> {
 	return import('hls.js');
 }
 
+type ConnectionDeps = Pick<PlaybackDeps, 'clock' | 'logger' | 'isPageVisible'> & { browser: HlsBrowser };
+
 class HlsJsConnection implements MediaConnection, TimeShift {
 	readonly tier = 'll-hls';
 	readonly timeShift = this;
+	readonly quality: QualityControl = new HlsQuality(
+		() => this.#session,
+		(preference) => (this.#preference = preference),
+	);
 	readonly rebuildAfterMs = 7000;
-	readonly #deps: { clock: Clock; browser: HlsBrowser };
+	readonly #deps: ConnectionDeps;
 	readonly #hlsUrl: string;
+	#knownBps: number | undefined;
+	#preference: QualityPreference;
 	#session: HlsSession | undefined;
 	#isWatched = true;
 	#isShifted: boolean;
@@ -66,9 +72,11 @@ class HlsJsConnection implements MediaConnection, TimeShift {
 	/** Also applies to the next session. */
 	#isLinePoor = false;
 
-	constructor(deps: { clock: Clock; browser: HlsBrowser }, { hlsUrl, fromCaptureTimeMs }: HlsOptions) {
+	constructor(deps: ConnectionDeps, { hlsUrl, fromCaptureTimeMs, knownBps, preference }: HlsOptions) {
 		this.#deps = deps;
 		this.#hlsUrl = hlsUrl;
+		this.#knownBps = knownBps;
+		this.#preference = preference;
 		this.#fromCaptureTimeMs = fromCaptureTimeMs;
 		this.#isShifted = fromCaptureTimeMs !== undefined;
 	}
@@ -92,7 +100,7 @@ class HlsJsConnection implements MediaConnection, TimeShift {
 
 	expectPoorLine(): void {
 		this.#isLinePoor = true;
-		this.#session?.followBuffer();
+		this.#session?.expectPoorLine();
 	}
 
 	get isShifted(): boolean {
@@ -111,21 +119,36 @@ class HlsJsConnection implements MediaConnection, TimeShift {
 
 	connect(video: HTMLVideoElement, onFailure: (failure: ConnectionFailure) => void): void {
 		this.disconnect();
-		const session = new HlsSession({ clock: this.#deps.clock, video, onFailure });
+		const { clock, logger, isPageVisible } = this.#deps;
+		const session = new HlsSession({ clock, logger, isPageVisible, video, onFailure });
 		session.setWatched(this.#isWatched);
 		if (this.#isLinePoor) {
-			session.followBuffer();
+			session.expectPoorLine();
 		}
 		this.#session = session;
-		this.#deps.browser.loadLibrary().then(
-			(library) => session.open(library, this.#hlsUrl),
-			(error: unknown) => session.fail('unreachable', `The player could not be loaded: ${String(error)}`),
-		);
+		this.#open(session).catch((error: unknown) => {
+			if (error instanceof LadderUnavailable) {
+				session.failManifest(error.status);
+			} else {
+				session.fail('unreachable', `The player could not be loaded: ${String(error)}`);
+			}
+		});
+	}
+
+	async #open(session: HlsSession): Promise<void> {
+		const { clock, browser } = this.#deps;
+		const loading = browser.loadLadder(clock, this.#hlsUrl, session.signal);
+		// Awaited below; a failure before that must not count as unhandled.
+		loading.catch(() => undefined);
+		const library = await browser.loadLibrary();
+		const [hlsUrl, knownBps, preference] = [this.#hlsUrl, this.#knownBps, this.#preference];
+		session.open({ library, ladder: await loading, hlsUrl, knownBps, preference });
 	}
 
 	disconnect(): void {
 		// The next one is over the same line.
 		this.#isLinePoor = this.#session?.isFollowing ?? this.#isLinePoor;
+		this.#knownBps = this.#session?.rungs?.estimateBps ?? this.#knownBps;
 		this.#session?.close();
 		this.#session = undefined;
 	}
@@ -156,324 +179,30 @@ class HlsJsConnection implements MediaConnection, TimeShift {
 	}
 }
 
-type SessionDeps = { clock: Clock; video: HTMLVideoElement; onFailure: (failure: ConnectionFailure) => void };
+/** The qualities of the session that plays. */
+class HlsQuality implements QualityControl {
+	readonly #session: () => HlsSession | undefined;
+	readonly #onPrefer: (preference: QualityPreference) => void;
 
-/** One hls.js instance, from its creation to its end. */
-class HlsSession {
-	/** Of the newest playlist. */
-	fragments: readonly DatedFragment[] = [];
-	readonly #deps: SessionDeps;
-	readonly #rateController = new RateController(DEFAULT_HOLD_BACK_SECONDS);
-	readonly #liveEdge = new LiveEdge();
-	readonly #follower = new BufferFollower();
-	readonly #abort = new AbortController();
-	#hls: Hls | undefined;
-	#loading: HlsLoading | undefined;
-	#details: LevelDetails | undefined;
-	#edgeDistanceSeconds: number | undefined;
-	#lastMediaRecoveryMs = -Infinity;
-	/** A playlist has arrived since the last restart of the loading. */
-	#isEdgeFresh = true;
-
-	constructor(deps: SessionDeps) {
-		this.#deps = deps;
+	constructor(session: () => HlsSession | undefined, onPrefer: (preference: QualityPreference) => void) {
+		this.#session = session;
+		this.#onPrefer = onPrefer;
 	}
 
-	open(library: typeof HlsModule, hlsUrl: string): void {
-		if (this.#abort.signal.aborted) {
-			return;
-		}
-		const { default: HlsClass, Events } = library;
-		if (!HlsClass.isSupported()) {
-			this.fail('unsupported', 'This browser cannot play H.264 through Media Source Extensions.', true);
-			return;
-		}
-		const { isFollowing } = this.#follower;
-		const hls = new HlsClass(hlsConfigFor(isFollowing));
-		this.#hls = hls;
-		const onSegment = (mediaSeconds: number, tookMs: number): void =>
-			this.#follower.segmentLoaded(mediaSeconds, tookMs);
-		this.#loading = new HlsLoading({ hls, library, onSegment }, isFollowing);
-		// Its own choice between levels takes minutes to climb with parts, and the picture stands still at each change.
-		hls.on(Events.MANIFEST_PARSED, (_event, { levels }) => (hls.loadLevel = highestOf(levels)));
-		hls.on(Events.LEVEL_UPDATED, (_event, { details }) => this.#onPlaylist(details));
-		hls.on(Events.ERROR, (_event, data) => this.#onError(data));
-		this.#deps.video.addEventListener('waiting', () => this.#onWaiting(), { signal: this.#abort.signal });
-		hls.loadSource(hlsUrl);
-		hls.attachMedia(this.#deps.video);
+	get qualities(): readonly Quality[] {
+		return this.#session()?.rungs?.qualities ?? [];
 	}
 
-	close(): void {
-		this.#abort.abort();
-		this.#deps.video.playbackRate = 1;
-		this.#hls?.destroy();
-		this.#hls = undefined;
+	get quality(): Quality | undefined {
+		return this.#session()?.rungs?.quality;
 	}
 
-	get isStarved(): boolean {
-		const progressAtMs = this.#loading?.progressAtMs ?? -Infinity;
-		return this.isFollowing && this.#deps.clock.monotonicMs() - progressAtMs < PROGRESS_PATIENCE_MS;
+	get shownQuality(): Quality | undefined {
+		return this.#session()?.rungs?.shownQuality;
 	}
 
-	get isFollowing(): boolean {
-		return this.#follower.isFollowing;
+	prefer(preference: QualityPreference): void {
+		this.#onPrefer(preference);
+		this.#session()?.rungs?.prefer(preference);
 	}
-
-	followBuffer(): void {
-		this.#follower.begin(this.#deps.clock.monotonicMs());
-	}
-
-	setWatched(isWatched: boolean): void {
-		this.#rateController.isWatched = isWatched;
-		if (isWatched) {
-			this.#deps.video.playbackRate = 1;
-		}
-	}
-
-	alignWith(aheadMs: number): void {
-		if (this.#edgeDistanceSeconds !== undefined) {
-			this.#rateController.alignedDistanceSeconds = this.#edgeDistanceSeconds + aheadMs / 1000;
-		}
-	}
-
-	repair(step: number): void {
-		if (this.#hls === undefined) {
-			return;
-		}
-		if (step === 1) {
-			this.#loading?.restart();
-			this.goLive();
-		} else if (step === 2) {
-			this.#hls.recoverMediaError();
-		}
-	}
-
-	steer(nowMs: number): void {
-		this.#watchLoading(nowMs);
-		const edgeSeconds = this.#liveEdge.edgeSeconds(nowMs);
-		const video = this.#deps.video;
-		if (edgeSeconds === undefined || video.readyState === 0 || video.paused) {
-			return;
-		}
-		this.#edgeDistanceSeconds = edgeSeconds - video.currentTime;
-		const followed = this.#followBuffer(nowMs);
-		if (followed !== undefined) {
-			if (followed.jumpsToEdge) {
-				this.goLive();
-			} else if (video.played.length === 0) {
-				// Over a poor line everything that was loaded is shown, wherever hls.js started in it.
-				this.#seekTo(startOfLongest(video));
-			}
-			return;
-		}
-		// Before the start the playhead is at zero, and hls.js moves it: a jump here discards the first part.
-		const hasStarted = video.currentTime > 0 || video.played.length > 0;
-		if (video.seeking || !this.#isEdgeFresh || !hasStarted) {
-			return;
-		}
-		const decision = this.#rateController.update({
-			nowMs,
-			behindEdgeSeconds: this.#edgeDistanceSeconds,
-			bufferedAheadSeconds: bufferedAheadSeconds(this.#deps.video),
-		});
-		if (video.playbackRate !== decision.playbackRate) {
-			video.playbackRate = decision.playbackRate;
-		}
-		if (decision.seekBySeconds !== undefined) {
-			this.#seekToEdge();
-		}
-	}
-
-	/** Measures without steering the playhead. */
-	keepDistance(nowMs: number): void {
-		this.#watchLoading(nowMs);
-		const edgeSeconds = this.#liveEdge.edgeSeconds(nowMs);
-		this.#edgeDistanceSeconds = edgeSeconds === undefined ? undefined : edgeSeconds - this.#deps.video.currentTime;
-		if (this.#deps.video.paused || this.#followBuffer(nowMs) === undefined) {
-			this.#deps.video.playbackRate = 1;
-		}
-	}
-
-	/** Undefined while the line keeps up: then the rate controller steers. */
-	#followBuffer(nowMs: number): BufferDecision | undefined {
-		const aheadSeconds = bufferedAheadSeconds(this.#deps.video);
-		const decision = this.#follower.update({
-			nowMs,
-			behindEdgeSeconds: this.#edgeDistanceSeconds,
-			bufferedAheadSeconds: aheadSeconds,
-			// At the start of a broadcast nothing leaves its playlist.
-			windowSeconds: this.#details === undefined || this.#details.startSN <= 1 ? Infinity : this.#details.totalduration,
-			hasStarted: this.#deps.video.played.length > 0,
-		});
-		// Before the start the playhead is at zero, and hls.js moves it.
-		if (decision === undefined || this.#deps.video.currentTime === 0) {
-			return undefined;
-		}
-		if (aheadSeconds === 0) {
-			// hls.js crosses holes only while the playhead moves.
-			this.#seekTo(startAfterHole(this.#deps.video));
-		}
-		if (this.#deps.video.playbackRate !== decision.playbackRate) {
-			this.#deps.video.playbackRate = decision.playbackRate;
-		}
-		return decision;
-	}
-
-	#watchLoading(nowMs: number): void {
-		if (this.#loading?.setWholeSegments(nowMs, this.isFollowing) === true) {
-			this.#isEdgeFresh = false;
-		}
-		const { paused, readyState, currentTime } = this.#deps.video;
-		const listedEndSeconds = this.#details?.fragmentEnd ?? 0;
-		const missingSeconds =
-			paused || readyState === 0 ? 0 : listedEndSeconds - currentTime - bufferedAheadSeconds(this.#deps.video);
-		this.#loading?.watch(nowMs, missingSeconds);
-	}
-
-	/** Seeks to just after the start of a range. */
-	#seekTo(startSeconds: number | undefined): void {
-		if (startSeconds !== undefined && Math.abs(this.#deps.video.currentTime - startSeconds) > 2 * WITHIN_SECONDS) {
-			this.#deps.video.currentTime = startSeconds + WITHIN_SECONDS;
-		}
-	}
-
-	get hasPlaylist(): boolean {
-		return this.fragments.length > 0 && this.#deps.video.readyState > 0;
-	}
-
-	/** False when that time is not in the playlist. */
-	seekToCaptureTime(captureTimeMs: number): boolean {
-		const oldest = this.fragments[0];
-		const inFragment = this.fragments.findLast((fragment) => fragment.programDateTimeMs <= captureTimeMs);
-		if (oldest === undefined || inFragment === undefined) {
-			return false;
-		}
-		this.#deps.video.currentTime = inFragment.startSeconds + (captureTimeMs - inFragment.programDateTimeMs) / 1000;
-		return true;
-	}
-
-	reading(): ConnectionReading {
-		const level = this.#hls?.levels[this.#hls.currentLevel];
-		const edgeDistanceMs = this.#edgeDistanceSeconds === undefined ? undefined : this.#edgeDistanceSeconds * 1000;
-		return {
-			...EMPTY_CONNECTION_READING,
-			receivedBytes: this.#loading?.completedBytes ?? 0,
-			framesDroppedCount: this.#deps.video.getVideoPlaybackQuality().droppedVideoFrames,
-			videoCodec: level?.videoCodec,
-			audioCodec: level?.audioCodec,
-			bufferedAheadMs: bufferedAheadSeconds(this.#deps.video) * 1000,
-			// A playhead that follows the buffer has no other target than where it is.
-			targetDistanceMs: this.isFollowing ? edgeDistanceMs : this.#rateController.targetSeconds * 1000,
-			edgeDistanceMs,
-			isStarved: this.isStarved,
-		};
-	}
-
-	fail(kind: ConnectionFailure['error']['kind'], detail: string, fatal = false): void {
-		this.#report({ error: { kind, detail, fatal }, retryAfterSeconds: 0 });
-	}
-
-	#report(failure: ConnectionFailure): void {
-		if (!this.#abort.signal.aborted) {
-			this.#deps.onFailure(failure);
-		}
-	}
-
-	#onPlaylist(details: LevelDetails): void {
-		this.#details = details;
-		this.#isEdgeFresh = true;
-		this.#rateController.holdBackSeconds = details.partHoldBack || details.holdBack || details.targetduration;
-		if (details.advanced) {
-			this.#liveEdge.add(this.#deps.clock.monotonicMs(), details.edge);
-		}
-		// The hint is the segment that still grows, where the frames on screen mostly come from.
-		const all = details.fragmentHint === undefined ? details.fragments : [...details.fragments, details.fragmentHint];
-		this.fragments = all.flatMap((fragment) =>
-			fragment.programDateTime === null
-				? []
-				: [{ startSeconds: fragment.start, programDateTimeMs: fragment.programDateTime }],
-		);
-	}
-
-	#onWaiting(): void {
-		// The first wait is for the first part; one after a jump is for its target.
-		if (this.#deps.video.currentTime > 0 && !this.#deps.video.seeking) {
-			this.#rateController.stalled(this.#deps.clock.monotonicMs());
-		}
-	}
-
-	#onError(data: ErrorData): void {
-		if (!data.fatal || this.#hls === undefined) {
-			return;
-		}
-		const status = data.response?.code ?? 0;
-		if (data.details === 'manifestLoadError' || data.details === 'manifestLoadTimeOut') {
-			this.#report(manifestFailure(status));
-		} else if (data.details === 'manifestIncompatibleCodecsError') {
-			this.fail('undecodable', 'This browser cannot decode the codecs of this channel.', true);
-		} else if (data.details === 'bufferStalledError') {
-			// Nudging has not helped, and hls.js has stopped loading. Most often the publisher is away: wait for new parts;
-			// TierPlayback knows the channel's state and does the rest.
-			this.#hls.startLoad(-1);
-		} else if (data.type === 'mediaError') {
-			this.#onMediaError(data);
-		} else {
-			this.fail(status === 0 ? 'unreachable' : 'connection-lost', `The stream broke off (${data.details}, ${status}).`);
-		}
-	}
-
-	#onMediaError(data: ErrorData): void {
-		const nowMs = this.#deps.clock.monotonicMs();
-		if (nowMs - this.#lastMediaRecoveryMs < MEDIA_RECOVERY_INTERVAL_MS) {
-			this.fail('undecodable', `The stream could not be decoded (${data.details}).`);
-			return;
-		}
-		this.#lastMediaRecoveryMs = nowMs;
-		this.#hls?.recoverMediaError();
-	}
-
-	/** Jumps forward to the live edge, as near as it can play; never back. */
-	goLive(): void {
-		if (!this.isFollowing) {
-			this.#seekToEdge();
-			return;
-		}
-		const newest = this.#details?.fragments.at(-1);
-		if (newest !== undefined && newest.start > this.#deps.video.currentTime) {
-			this.#seekTo(newest.start);
-		}
-	}
-
-	#seekToEdge(): void {
-		const edgeSeconds = this.#liveEdge.edgeSeconds(this.#deps.clock.monotonicMs());
-		if (edgeSeconds === undefined || this.#details === undefined) {
-			return;
-		}
-		// Never past the last listed part: hls.js then waits for one that is not announced.
-		const aimSeconds = edgeSeconds - this.#rateController.targetSeconds;
-		const reachableSeconds = Math.min(aimSeconds, this.#details.edge - this.#details.partTarget);
-		// Only forward: when the publisher is lost, a jump back repeats what was already shown.
-		if (reachableSeconds > this.#deps.video.currentTime) {
-			this.#deps.video.currentTime = reachableSeconds;
-		}
-	}
-}
-
-function manifestFailure(httpStatus: number): ConnectionFailure {
-	if (httpStatus === 404) {
-		const detail = 'There is no broadcast at this address.';
-		return { error: { kind: 'refused', detail, fatal: false }, retryAfterSeconds: 0, channelState: 'offline' };
-	}
-	if (httpStatus === 503) {
-		const detail = 'The broadcast is just starting.';
-		return { error: { kind: 'refused', detail, fatal: false }, retryAfterSeconds: 0 };
-	}
-	const kind = httpStatus === 0 || httpStatus >= 500 ? 'unreachable' : 'refused';
-	const detail = httpStatus === 0 ? 'The server does not answer.' : `The server answered ${httpStatus}.`;
-	return { error: { kind, detail, fatal: kind === 'refused' }, retryAfterSeconds: 0 };
-}
-
-/** Index of the largest picture. */
-function highestOf(levels: readonly { height: number }[]): number {
-	return levels.reduce((best, { height }, index) => (height > levels[best]!.height ? index : best), 0);
 }

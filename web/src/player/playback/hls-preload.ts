@@ -6,8 +6,8 @@
 import { loadHlsLibrary } from './hls-playback.ts';
 
 const DEADLINE_MS = 8000;
-/** A broadcast has a handful of tracks; a playlist with more is not ours. */
-const MAX_PLAYLISTS = 8;
+/** A source, five rungs and three sounds; a playlist with many more is not ours. */
+const MAX_PLAYLISTS = 16;
 
 /** Resolves when done, also after a failure: without it LL-HLS starts too, only later. */
 export async function preloadHls(

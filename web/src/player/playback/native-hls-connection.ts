@@ -6,6 +6,7 @@ import {
 	type ConnectionReading,
 	type MediaConnection,
 } from './playback.ts';
+import { ListedQualities } from './quality.ts';
 
 /** Safari may start 15 to 20 s behind live; once it has a picture, it is sent to the edge. */
 const FAR_BEHIND_SECONDS = 6;
@@ -20,6 +21,8 @@ type DatedVideo = HTMLVideoElement & { getStartDate?(): Date };
 /** Lets the video element load the playlist. Cannot steer the rate: Safari keeps PART-HOLD-BACK by itself. */
 export class NativeHlsConnection implements MediaConnection {
 	readonly tier = 'll-hls';
+	/** The browser chooses the picture by itself. */
+	readonly quality = new ListedQualities(undefined);
 	readonly rebuildAfterMs = 9000;
 	readonly #deps: { clock: Clock };
 	readonly #hlsUrl: string;

@@ -3,6 +3,7 @@ import type { ChannelState } from '../../../../core/protocol/api/channel-descrip
 import type { PlayedMoment, PlayedMoments } from '../measure/alignment.ts';
 import type { LineCounts, LineVerdict } from '../measure/line-judge.ts';
 import type { PlaybackMetricsReading } from '../measure/playback-metrics.ts';
+import type { QualityControl } from './quality.ts';
 import type { PlaybackError, PlaybackState } from './playback-state.ts';
 import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 
@@ -35,6 +36,8 @@ export type ConnectionReading = {
 	edgeDistanceMs: number | undefined;
 	/** LL-HLS: the line carries less than the stream needs, and the playhead follows the buffer. */
 	isStarved: boolean;
+	/** LL-HLS: what the line carries, as the choice of the picture assumes. */
+	lineBps: number | undefined;
 };
 
 /** Everything that is measured about a playback. `window.__spillway` shows it. */
@@ -89,6 +92,7 @@ export interface Playback {
 	readonly shownMoments: PlayedMoments;
 	readonly delay: DelayControl | undefined;
 	readonly timeShift: TimeShift | undefined;
+	readonly quality: QualityControl;
 	readonly state: PlaybackState;
 	/** Why it does not play; defined in state `error`, and while retrying after a failure. */
 	readonly error: PlaybackError | undefined;
@@ -120,6 +124,7 @@ export interface MediaConnection {
 	readonly tier: DeliveryTier;
 	readonly delay?: DelayControl;
 	readonly timeShift?: TimeShift;
+	readonly quality: QualityControl;
 	/** Without a frame for this long on a live channel, a new connection is made. */
 	readonly rebuildAfterMs: number;
 	/**
@@ -156,4 +161,5 @@ export const EMPTY_CONNECTION_READING: ConnectionReading = {
 	targetDistanceMs: undefined,
 	edgeDistanceMs: undefined,
 	isStarved: false,
+	lineBps: undefined,
 };

@@ -45,6 +45,9 @@ const STALL_INTERVAL_MS = 5000;
 const MAX_STALL_SECONDS = 1.2;
 /** How fast the addition decays. In hls.js it stays for good, and viewers drift away from live. */
 const STALL_DECAY_SECONDS_PER_SECOND = 0.006;
+/** The same for some time after the line has become good again. */
+const RECOVERED_DECAY_SECONDS_PER_SECOND = 0.04;
+const RECOVERED_MS = 12_000;
 
 export class RateController {
 	#isWatched = true;
@@ -55,6 +58,7 @@ export class RateController {
 	#lastMs: number | undefined;
 	#lastSeekMs = -Infinity;
 	#lastStallMs = -Infinity;
+	#recoveredAtMs = -Infinity;
 	#isCorrecting = false;
 
 	/** `targetSeconds`: the playlist's PART-HOLD-BACK. */
@@ -95,11 +99,18 @@ export class RateController {
 		this.#stallSeconds = Math.min(MAX_STALL_SECONDS, this.#stallSeconds + STALL_SECONDS);
 	}
 
+	/** The line carries the best picture again, so what stalled before does not count for long. */
+	recovered(nowMs: number): void {
+		this.#recoveredAtMs = nowMs;
+	}
+
 	update(input: RateInput): RateDecision {
 		this.#startedAtMs ??= input.nowMs;
 		const elapsedSeconds = this.#lastMs === undefined ? 0 : Math.max(0, (input.nowMs - this.#lastMs) / 1000);
 		this.#lastMs = input.nowMs;
-		this.#stallSeconds = Math.max(0, this.#stallSeconds - elapsedSeconds * STALL_DECAY_SECONDS_PER_SECOND);
+		const isRecovered = this.#recoveredAtMs > this.#lastStallMs && input.nowMs - this.#recoveredAtMs < RECOVERED_MS;
+		const decay = isRecovered ? RECOVERED_DECAY_SECONDS_PER_SECOND : STALL_DECAY_SECONDS_PER_SECOND;
+		this.#stallSeconds = Math.max(0, this.#stallSeconds - elapsedSeconds * decay);
 		const lateSeconds = input.behindEdgeSeconds - this.targetSeconds;
 		const isStartLate =
 			this.#lastSeekMs === -Infinity &&

@@ -3,11 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../../core/logger.ts';
 import { FakeClock } from '../../../../core/testing/fake-clock.ts';
 import { EMPTY_CONNECTION_READING, type ConnectionFailure, type MediaConnection } from './playback.ts';
+import { ListedQualities } from './quality.ts';
 import { FakeVideo } from './testing/fake-video.ts';
 import { TierPlayback } from './tier-playback.ts';
 
 class FakeConnection implements MediaConnection {
 	readonly tier = 'webrtc';
+	readonly quality = new ListedQualities(undefined);
 	readonly rebuildAfterMs = 5000;
 	readonly calls: string[] = [];
 	fail: (failure: ConnectionFailure) => void = () => undefined;

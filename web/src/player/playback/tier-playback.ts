@@ -17,6 +17,7 @@ import type {
 	PlaybackStatistics,
 	TimeShift,
 } from './playback.ts';
+import type { QualityControl } from './quality.ts';
 import { PlaybackMetrics } from '../measure/playback-metrics.ts';
 import {
 	PLAYBACK_TRANSITIONS,
@@ -103,6 +104,10 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 
 	get timeShift(): TimeShift | undefined {
 		return this.#deps.connection.timeShift;
+	}
+
+	get quality(): QualityControl {
+		return this.#deps.connection.quality;
 	}
 
 	get state(): PlaybackState {

@@ -15,6 +15,7 @@ import {
 	type MediaConnection,
 	type Playback,
 } from './playback.ts';
+import { ListedQualities, type QualityControl } from './quality.ts';
 import { TierPlayback, type PlaybackDeps } from './tier-playback.ts';
 import { closeWhepSession, openWhepSession, whepFailure } from './whep-client.ts';
 import { ABS_CAPTURE_TIME_URI, prepareWhepOffer } from './whep-offer.ts';
@@ -41,8 +42,13 @@ const BROWSER: WebrtcBrowser = {
 	closeSession: closeWhepSession,
 };
 
-/** `delayMs`: how long sound and picture are held back at first. */
-type WebrtcOptions = { whepUrl: string; delayMs?: number | undefined };
+type WebrtcOptions = {
+	whepUrl: string;
+	/** How long sound and picture are held back at first. */
+	delayMs?: number | undefined;
+	/** What the server sends to choose from. */
+	qualities?: QualityControl;
+};
 
 /** Plays a channel in real time, or `delayMs` behind it. */
 export function createWebrtcPlayback(deps: PlaybackDeps, options: WebrtcOptions, browser = BROWSER): Playback {
@@ -54,6 +60,7 @@ type ConnectionDeps = Pick<PlaybackDeps, 'clock' | 'viewerId'> & { browser: Webr
 class WebrtcConnection implements MediaConnection, DelayControl {
 	readonly tier = 'webrtc';
 	readonly delay = this;
+	readonly quality: QualityControl;
 	readonly rebuildAfterMs = 5000;
 	readonly #deps: ConnectionDeps;
 	readonly #whepUrl: string;
@@ -63,9 +70,10 @@ class WebrtcConnection implements MediaConnection, DelayControl {
 	#lastMediaAtMs: number | undefined;
 	#hasConnected = false;
 
-	constructor(deps: ConnectionDeps, { whepUrl, delayMs = 0 }: WebrtcOptions) {
+	constructor(deps: ConnectionDeps, { whepUrl, delayMs = 0, qualities }: WebrtcOptions) {
 		this.#deps = deps;
 		this.#whepUrl = whepUrl;
+		this.quality = qualities ?? new ListedQualities(undefined);
 		this.#target = { pictureMs: delayMs, soundMs: delayMs };
 	}
 

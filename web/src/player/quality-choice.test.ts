@@ -1,0 +1,93 @@
+/**
+ * The viewer's choice of quality, over the storage of a happy-dom page.
+ * @vitest-environment happy-dom
+ */
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { PictureWish, ViewerPicture } from '../../../core/protocol/signaling/signaling-messages.ts';
+import { QualityChoice, shownRung } from './quality-choice.ts';
+import type { Quality } from './playback/quality.ts';
+
+const VIDEO = { codec: 'h264', widthPixels: 1920, heightPixels: 1080, frameRate: 60 };
+const AUDIO_LEG = { track: 'audio', tier: 'webrtc', mode: 'pass-through', reason: '' } as const;
+const PICTURE: ViewerPicture = {
+	rungs: [
+		{ rung: '360p30', heightPixels: 360, frameRate: 30 },
+		{ rung: '720p60', heightPixels: 720, frameRate: 60 },
+		{ rung: 'source', heightPixels: 1080, frameRate: 60 },
+	],
+	shown: '720p60',
+	limitedBy: 'line',
+};
+const HLS: Quality = { id: 'https://a.test/v3', kind: 'picture', heightPixels: 360, frameRate: 30, isSource: false };
+
+function setUp() {
+	const choice = new QualityChoice();
+	const wishes: PictureWish[] = [];
+	choice.start((wish) => wishes.push(wish));
+	return { choice, wishes };
+}
+
+describe('QualityChoice', () => {
+	beforeEach(() => localStorage.clear());
+
+	it('lists the publisher’s picture until the server reports what it sends', () => {
+		const { choice } = setUp();
+		choice.channelReported({ video: null, legs: [] });
+		expect(choice.webrtc.qualities).toEqual([]);
+		choice.channelReported({ video: VIDEO, legs: [] });
+		expect(choice.webrtc.qualities).toMatchObject([{ id: 'source', heightPixels: 1080, frameRate: 60 }]);
+		choice.pictureReported(PICTURE);
+		choice.channelReported({ video: VIDEO, legs: [] });
+		expect(choice.webrtc.qualities.map(({ id }) => id)).toEqual(['source', '720p60', '360p30']);
+		expect(choice.webrtc.shownQuality?.id).toBe('720p60');
+	});
+
+	it('asks the server for what was chosen in either tier, and for the size on the screen', () => {
+		const { choice, wishes } = setUp();
+		choice.screenChanged(700);
+		choice.pictureReported(PICTURE);
+		choice.choose(HLS);
+		choice.choose(HLS);
+		choice.screenChanged(900);
+		choice.choose(undefined);
+		expect(wishes).toEqual([
+			{ heightPixels: 700 },
+			{ rung: '360p30', heightPixels: 700 },
+			{ rung: '360p30', heightPixels: 900 },
+			{ heightPixels: 900 },
+		]);
+	});
+
+	it('has the sound alone, for which it asks for the smallest picture', () => {
+		const { choice, wishes } = setUp();
+		choice.channelReported({ video: VIDEO, legs: [AUDIO_LEG] });
+		choice.pictureReported(PICTURE);
+		const soundOnly = choice.webrtc.qualities.at(-1)!;
+		expect(soundOnly.kind).toBe('sound-only');
+		choice.choose(soundOnly);
+		expect(choice.webrtc.shownQuality).toEqual(soundOnly);
+		choice.choose(undefined);
+		expect(choice.webrtc.shownQuality?.id).toBe('720p60');
+		expect(wishes).toEqual([{ rung: '360p30' }, {}]);
+	});
+
+	it('remembers the choice for other channels', () => {
+		setUp().choice.choose(HLS);
+		const { choice, wishes } = setUp();
+		expect(choice.preference).toEqual({ kind: 'picture', heightPixels: 360, frameRate: 30, isSource: false });
+		choice.pictureReported(PICTURE);
+		expect(wishes).toEqual([{ rung: '360p30' }]);
+		choice.choose(undefined);
+		expect(setUp().choice.preference).toBeUndefined();
+	});
+});
+
+describe('shownRung', () => {
+	it('names what plays over LL-HLS as the server does', () => {
+		expect(shownRung(HLS)).toBe('360p30');
+		expect(shownRung({ ...HLS, isSource: true })).toBe('source');
+		expect(shownRung({ ...HLS, heightPixels: 432 })).toBeUndefined();
+		expect(shownRung({ ...HLS, kind: 'sound-only' })).toBeUndefined();
+		expect(shownRung(undefined)).toBeUndefined();
+	});
+});

@@ -1,0 +1,109 @@
+/**
+ * The viewer's choice of quality, in both tiers: remembers it, lists the pictures of the WebRTC tier, and asks the
+ * server for one of them.
+ */
+import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
+import { SHOWN_RUNGS, type ShownRung } from '../../../core/protocol/ladder-choice.ts';
+import type { PictureWish, ViewerPicture } from '../../../core/protocol/signaling/signaling-messages.ts';
+import { ListedQualities, SOUND_ONLY, type Quality, type QualityPreference } from './playback/quality.ts';
+import { readQuality, writeQuality } from './viewer-memory.ts';
+
+export class QualityChoice {
+	/** Of the WebRTC tier. */
+	readonly webrtc: ListedQualities;
+	#preference: QualityPreference = readQuality();
+	#heightPixels: number | undefined;
+	#wish: ((wish: PictureWish) => void) | undefined;
+	#wished: PictureWish | undefined;
+	/** From the best down. */
+	#pictures: readonly Quality[] = [];
+	/** They are those that the server reports. */
+	#hasReport = false;
+	#hasSound = false;
+
+	constructor() {
+		this.webrtc = new ListedQualities(this.#preference, () => this.#sendWish());
+	}
+
+	get preference(): QualityPreference {
+		return this.#preference;
+	}
+
+	/** Sends wishes from now on. */
+	start(wish: (wish: PictureWish) => void): void {
+		this.#wish = wish;
+	}
+
+	/** For this channel and all others; undefined: automatic. The playbacks' owner applies it to them. */
+	choose(chosen: Quality | undefined): void {
+		this.#preference = chosen && {
+			kind: chosen.kind,
+			heightPixels: chosen.heightPixels,
+			frameRate: chosen.frameRate,
+			isSource: chosen.isSource,
+		};
+		writeQuality(this.#preference);
+		this.webrtc.prefer(this.#preference);
+	}
+
+	/** In the screen's own pixels. */
+	screenChanged(heightPixels: number): void {
+		this.#heightPixels = heightPixels;
+		this.#sendWish();
+	}
+
+	/** What the server sends over WebRTC, and what of it. */
+	pictureReported({ rungs, shown }: ViewerPicture): void {
+		this.#hasReport = rungs.length > 0;
+		this.#pictures = rungs.toReversed().map(({ rung, heightPixels, frameRate }): Quality => ({
+			id: rung,
+			kind: 'picture',
+			heightPixels,
+			frameRate,
+			isSource: rung === 'source',
+		}));
+		this.#list(shown);
+	}
+
+	/** Until the server reports its pictures, the publisher's is the only one. */
+	channelReported({ video, legs }: Pick<ChannelDescription, 'video' | 'legs'>): void {
+		this.#hasSound = legs.some(({ track }) => track === 'audio');
+		if (video !== null && !this.#hasReport) {
+			const heightPixels = Math.min(video.widthPixels, video.heightPixels);
+			const { frameRate } = video;
+			this.#pictures = [{ id: 'source', kind: 'picture', heightPixels, frameRate, isSource: true }];
+			this.#list('source');
+		}
+	}
+
+	#list(shown: string | null): void {
+		const soundOnly = this.#hasSound && this.#pictures.length > 0 ? [SOUND_ONLY] : [];
+		this.webrtc.list(
+			[...this.#pictures, ...soundOnly],
+			this.#pictures.find(({ id }) => id === shown),
+		);
+	}
+
+	#sendWish(): void {
+		const { quality } = this.webrtc;
+		// The server always sends a picture. For sound alone, the smallest one takes the least of the line.
+		const wanted = quality?.kind === 'sound-only' ? this.#pictures.at(-1) : quality;
+		const chosen = SHOWN_RUNGS.find((rung) => rung === wanted?.id);
+		const wish: PictureWish = {
+			...(chosen === undefined ? {} : { rung: chosen }),
+			...(this.#heightPixels === undefined ? {} : { heightPixels: this.#heightPixels }),
+		};
+		if (wish.rung !== this.#wished?.rung || wish.heightPixels !== this.#wished?.heightPixels) {
+			this.#wished = wish;
+			this.#wish?.(wish);
+		}
+	}
+}
+
+/** As the server names what is played over LL-HLS; undefined where it has no name. */
+export function shownRung(quality: Quality | undefined): ShownRung | undefined {
+	if (quality === undefined || quality.kind !== 'picture') {
+		return undefined;
+	}
+	return quality.isSource ? 'source' : SHOWN_RUNGS.find((rung) => rung.startsWith(`${quality.heightPixels}p`));
+}
