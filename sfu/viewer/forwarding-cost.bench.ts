@@ -46,6 +46,8 @@ const layers = LAYERS.filter((layer) => chosen?.includes(title(layer)) !== false
 
 const windows = new Map<string, Window[]>();
 const shared: Window[] = [];
+/** Estimates of managed viewers' lines. */
+const beganAtBps = new WeakMap<ReportingViewer, number>();
 let bench: SfuBench;
 let broadcastRouter: BroadcastRouter;
 let feed: PictureFeed;
@@ -154,7 +156,7 @@ async function measure(
 	expect(viewers.map(({ receivedCount }) => receivedCount)).toEqual(sent.map(({ video }) => video));
 	expect(sum(viewers.map(({ missingCount }) => missingCount))).toBe(0);
 	expect(viewers.every(({ reportCount }) => reportCount > 0)).toBe(kind !== 'not negotiated');
-	expectEstimates(kind, name, estimates);
+	expectEstimates(viewers, estimates);
 
 	const share = (of: 'idle' | 'steal'): number =>
 		((after.machine[of] - before.machine[of]) * 100) / (after.machine.total - before.machine.total);
@@ -173,6 +175,7 @@ async function manage(viewer: ReportingViewer, name: ShownRung): Promise<void> {
 	await viewer.transport.setMinOutgoingBitrate(minBps);
 	await viewer.startEstimator();
 	await viewer.transport.setMaxOutgoingBitrate(maxBps);
+	beganAtBps.set(viewer, Math.max(minBps, FIRST_ESTIMATE_BPS));
 }
 
 function limits(name: ShownRung): ReturnType<typeof lineLimits> {
@@ -184,15 +187,18 @@ function limits(name: ShownRung): ReturnType<typeof lineLimits> {
 	);
 }
 
-/** Made from the reports: without any it stays where it began, or at the least. */
-function expectEstimates(kind: ReportingKind, name: ShownRung, estimates: readonly (number | undefined)[]): void {
-	if (kind !== 'managed') {
-		expect(estimates.every((estimate) => estimate === undefined)).toBe(true);
-		return;
-	}
-	const known = estimates.map((estimate) => estimate ?? 0);
-	// A busy machine delays packets, which lowers it.
-	expect.soft(median(known)).toBeGreaterThan(1.02 * Math.max(limits(name).minBps, FIRST_ESTIMATE_BPS));
+/**
+ * Made from the reports: without any, each stays exactly where it began. On a busy machine many fall back to the least.
+ */
+function expectEstimates(viewers: readonly ReportingViewer[], estimates: readonly (number | undefined)[]): void {
+	const moved = viewers.filter((viewer, index) => {
+		const beganAt = beganAtBps.get(viewer);
+		return beganAt !== undefined && Math.abs(estimates[index]! / beganAt - 1) > 0.02;
+	});
+	expect(estimates.filter((estimate) => estimate !== undefined)).toHaveLength(
+		viewers.filter((viewer) => beganAtBps.has(viewer)).length,
+	);
+	expect(moved.length > 0).toBe(viewers.some((viewer) => beganAtBps.has(viewer)));
 }
 
 async function readEstimate({ transport }: ReportingViewer): Promise<number | undefined> {
