@@ -1,6 +1,6 @@
 /** Pictures and sounds for tests that carry their own numbers, so that received ones can be compared with sent ones. */
 import { systemClock } from '../../core/lifecycle/clock.ts';
-import type { RungName } from '../../core/protocol/ladder-choice.ts';
+import type { RungName, ShownRung } from '../../core/protocol/ladder-choice.ts';
 import type { Stage } from '../stage/stage.ts';
 
 /** 30 pictures a second. */
@@ -12,6 +12,11 @@ const PARAMETER_SETS = Buffer.from(
 	'hex',
 );
 
+/** Of a packet's payload. */
+const SLICE_BYTES = 1200;
+/** So many times an ordinary picture's bytes. */
+const KEY_FRAME_SIZE = 5;
+
 function withNumber(head: number, number: number, bytes: number): Buffer {
 	const payload = Buffer.alloc(Math.max(5, bytes), 0xaa);
 	payload[0] = head;
@@ -22,6 +27,15 @@ function withNumber(head: number, number: number, bytes: number): Buffer {
 /** Payloads of one picture: parameter sets and an IDR slice, or a slice of another type. */
 export function picturePayloads(number: number, isKeyFrame: boolean, bytes = 200): Buffer[] {
 	return isKeyFrame ? [PARAMETER_SETS, withNumber(0x65, number, bytes)] : [withNumber(0x41, number, bytes)];
+}
+
+/** The same as slices that fill packets, as an encoder's pictures do. */
+function slicedPayloads(number: number, isKeyFrame: boolean, bytes: number): Buffer[] {
+	const count = Math.max(1, Math.ceil(bytes / SLICE_BYTES));
+	const slices = Array.from({ length: count }, () =>
+		withNumber(isKeyFrame ? 0x65 : 0x41, number, Math.round(bytes / count)),
+	);
+	return isKeyFrame ? [PARAMETER_SETS, ...slices] : slices;
 }
 
 /** The number of the picture to which a payload belongs; undefined for parameter sets and other payloads. */
@@ -40,6 +54,8 @@ export class PictureFeed implements Disposable {
 	next = 0;
 	/** Rungs that are fed as well, with the same pictures. */
 	rungs: readonly RungName[] = [];
+	/** Bits a second of the layers whose pictures have real sizes; the others' are tiny. */
+	rates: Partial<Record<ShownRung, number>> = {};
 	readonly #stage: Stage;
 	readonly #gopPictures: number;
 	readonly #startMs = systemClock.monotonicMs();
@@ -68,15 +84,15 @@ export class PictureFeed implements Disposable {
 			const isKeyFrame = number % this.#gopPictures === 0;
 			// Exactly as the timestamps: mediasoup aligns layers by it.
 			const captureTimeMs = this.#startEpochMs + number * PICTURE_MS;
-			const picture = {
-				payloads: picturePayloads(number, isKeyFrame),
+			const picture = (name: ShownRung): Parameters<Stage['video']['writePicture']>[0] => ({
+				payloads: this.#payloads(name, number, isKeyFrame),
 				isKeyFrame,
 				timelineTicks: 900_000 + number * PICTURE_TICKS,
 				captureTimeMs,
-			};
-			this.#stage.video.writePicture(picture);
+			});
+			this.#stage.video.writePicture(picture('source'));
 			for (const rung of this.rungs) {
-				this.#stage.video.layers.writeRung(rung, picture);
+				this.#stage.video.layers.writeRung(rung, picture(rung));
 			}
 			this.#stage.audio.writeFrame({
 				bytes: withNumber(0xfc, number, 5),
@@ -84,5 +100,15 @@ export class PictureFeed implements Disposable {
 				captureTimeMs,
 			});
 		}
+	}
+
+	#payloads(name: ShownRung, number: number, isKeyFrame: boolean): Buffer[] {
+		const rateBps = this.rates[name];
+		if (rateBps === undefined) {
+			return picturePayloads(number, isKeyFrame);
+		}
+		const gopBytes = (rateBps / 8) * ((this.#gopPictures * PICTURE_MS) / 1000);
+		const bytes = gopBytes / (this.#gopPictures - 1 + KEY_FRAME_SIZE);
+		return slicedPayloads(number, isKeyFrame, isKeyFrame ? KEY_FRAME_SIZE * bytes : bytes);
 	}
 }
