@@ -30,8 +30,7 @@ const ESTIMATION_EXTENSION_ID = 5;
 /**
  * Chooses one section of each kind, and its codec; all other sections are refused. Throws SDP_OFFER_UNSUPPORTED when a
  * kind that the viewer wants cannot be served, before any media starts, so that the player can fall back to LL-HLS.
- * `hasChoice`: of several pictures. Only then the line is estimated: the reports of arrival cost 7 % of the worker's
- * time for each packet.
+ * `hasChoice`: of several pictures. Only then the line is estimated: viewers' reports of arrival cost the worker time.
  */
 export function negotiateWhep(
 	offer: SdpOffer,
