@@ -49,6 +49,7 @@ ${Object.entries(COMMANDS)
   --publishers a,b   of: ${Object.keys(PUBLISHER_KINDS).join(', ')}
   --tiers a,b        of: ${DELIVERY_TIERS.join(', ')}
   --runs n  --seconds n  --settle n  --reference-seconds n (of the direct connection; default: the same)
+  --key-frames n (seconds between those of the direct connection; default: none but the first)
   --joins n  --crowd n (over WebRTC at once, within --ramp 1 s; --runs n)  --away n  --rounds n (of each emergency)
   --lines Mbit/s,…  --losses %,…  --loss-burst n  --reorder %  --round-trip ms  --congestion cubic|bbr
   --kinds a,b (of the poor line: ${Object.keys(POOR_LINE_KINDS).join(', ')})  --svg path (of the line's steps)

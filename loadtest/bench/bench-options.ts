@@ -19,6 +19,7 @@ const OPTIONS = {
 	runs: { type: 'string', default: '5' },
 	seconds: { type: 'string', default: '30' },
 	'reference-seconds': { type: 'string' },
+	'key-frames': { type: 'string' },
 	settle: { type: 'string', default: '8' },
 	joins: { type: 'string', default: '50' },
 	crowd: { type: 'string' },
@@ -81,6 +82,8 @@ export function readBenchOptions() {
 		runCount: number('runs'),
 		durationMs,
 		referenceMs: values['reference-seconds'] === undefined ? durationMs : number('reference-seconds') * 1000,
+		/** Of the direct connection, which has none otherwise. */
+		keyFrameIntervalMs: values['key-frames'] === undefined ? undefined : number('key-frames') * 1000,
 		settleMs: number('settle') * 1000,
 		joinCount: number('joins'),
 		/** Viewers who join over WebRTC at once, within the ramp. */

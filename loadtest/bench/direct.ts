@@ -44,7 +44,15 @@ export function oneLine({ summary, selfWatch }: ReferenceRun): string {
 	);
 }
 
-function referenceOptions({ settings, settleMs, referenceMs }: BenchOptions): ReferenceOptions {
+function referenceOptions({ settings, settleMs, referenceMs, keyFrameIntervalMs }: BenchOptions): ReferenceOptions {
 	const { widthPixels, heightPixels, frameRate, videoBitrateBps } = settings;
-	return { widthPixels, heightPixels, frameRate, videoBitrateBps, settleMs, durationMs: referenceMs };
+	return {
+		widthPixels,
+		heightPixels,
+		frameRate,
+		videoBitrateBps,
+		keyFrameIntervalMs,
+		settleMs,
+		durationMs: referenceMs,
+	};
 }

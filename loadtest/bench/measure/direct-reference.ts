@@ -12,6 +12,8 @@ import type { SentFrame } from '../../source/source-loop.ts';
 
 export type ReferenceOptions = CanvasSourceOptions & {
 	videoBitrateBps: number;
+	/** Between two key frames of the direct connection; undefined: only the first one. */
+	keyFrameIntervalMs?: number | undefined;
 	/** Not measured: jitter buffers and encoders settle. */
 	settleMs: number;
 	durationMs: number;

@@ -89,10 +89,11 @@ export type PagePeerConnection = {
 	close(): void;
 };
 
-type PageSender = {
+export type PageSender = {
 	track: PageTrack | null;
 	getParameters(): { degradationPreference?: string; encodings: { active: boolean }[] };
-	setParameters(parameters: object): Promise<void>;
+	/** `encodingOptions`: https://w3c.github.io/webrtc-extensions/#rtcencodingoptions-dictionary */
+	setParameters(parameters: object, options?: { encodingOptions: { keyFrame: boolean }[] }): Promise<void>;
 };
 
 type PageTransceiver = { setCodecPreferences(codecs: object[]): void; sender: PageSender };

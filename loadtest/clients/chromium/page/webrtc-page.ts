@@ -1,13 +1,15 @@
 /** Runs in the page: plain WHIP and WHEP clients and the two ends of a direct connection. */
 import { createCanvasSource } from './canvas-source.ts';
 import type { CanvasSourceOptions } from './canvas-source.ts';
-import type { PagePeerConnection, PageStream, PageTrack, PageVideo, PageWindow } from './dom-types.ts';
+import type { PagePeerConnection, PageSender, PageStream, PageTrack, PageVideo, PageWindow } from './dom-types.ts';
 
 export type SendOptions = CanvasSourceOptions & {
 	codec: 'h264' | 'vp8';
 	videoBitrateBps: number;
 	/** Simulcast layers, each with half the height of the one before; default 1. */
 	layerCount?: number;
+	/** Asks its own encoder for key frames this often, as a server does; without it, for none. */
+	keyFrameIntervalMs?: number | undefined;
 };
 
 const page = globalThis as unknown as PageWindow;
@@ -136,10 +138,19 @@ async function addSender(
 	);
 	const rtx = codecs.filter((codec) => codec.mimeType.toLowerCase() === 'video/rtx');
 	transceiver.setCodecPreferences([...wanted, ...rtx]);
+	const { keyFrameIntervalMs } = options;
+	if (keyFrameIntervalMs !== undefined) {
+		setInterval(() => void requestKeyFrame(transceiver.sender), keyFrameIntervalMs);
+	}
 	const parameters = transceiver.sender.getParameters();
 	// Size and rate must not fall while measuring: a slow encoder shows as skipped pictures instead.
 	parameters.degradationPreference = 'maintain-resolution';
 	await transceiver.sender.setParameters(parameters);
+}
+
+function requestKeyFrame(sender: PageSender): Promise<void> {
+	const parameters = sender.getParameters();
+	return sender.setParameters(parameters, { encodingOptions: parameters.encodings.map(() => ({ keyFrame: true })) });
 }
 
 function playTracks(connection: PagePeerConnection): void {
