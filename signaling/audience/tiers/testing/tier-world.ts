@@ -151,7 +151,7 @@ export class TierWorld {
 		if (before !== undefined && before.tier !== verdict.tier) {
 			// These do not count as moves by the controller.
 			const isOwn = before.reason === 'pinned' || OWN_REASONS.includes(verdict.reason);
-			const isBack = ['worker-lost', 'line-too-poor'].includes(before.reason);
+			const isBack = ['worker-lost', 'session-ended', 'line-too-poor'].includes(before.reason);
 			const at = before.switchedAtMs;
 			const isSoon = at !== undefined && this.nowMs - at < 60_000;
 			mustHold(!isSoon || isOwn || isBack || verdict.isEmergency, `${viewer.id} was moved twice within a minute`);
