@@ -152,7 +152,9 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 			return undefined;
 		}
 		const { onAir } = this.#deps.broadcastRouter.stage.video.layers;
-		const rungs = onAir.map(({ name: rung, heightPixels, frameRate }) => ({ rung, heightPixels, frameRate }));
+		const rungs = onAir.map(({ name: rung, widthPixels, heightPixels, frameRate }) => {
+			return { rung, widthPixels, heightPixels, frameRate };
+		});
 		return { rungs, shown: shownLayer?.name ?? null, limitedBy };
 	}
 

@@ -287,7 +287,7 @@ export class AudienceRooms implements SignalingRooms {
 	#holdings(cost: ViewerCost, room: ChannelAudience | undefined, outsiderCount: number): Holdings {
 		const weakCount = room === undefined ? 0 : this.#claims.weakCount(room.channel.name);
 		return {
-			pictures: cost.pictures ?? [{ name: 'source', bitrateBps: cost.bitrateBps, heightPixels: 0 }],
+			pictures: cost.pictures ?? [{ name: 'source', bitrateBps: cost.bitrateBps, shortSidePixels: 0 }],
 			held: room?.held,
 			outsiderCount: outsiderCount - weakCount,
 		};

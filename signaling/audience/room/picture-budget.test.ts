@@ -6,7 +6,7 @@ import { AudienceBench, testChannel, type FakeConnection } from '../testing/audi
 
 const RUNGS = ['160p30', '360p30', '480p30', 'source'] as const;
 const COSTS = [300_000, 900_000, 1_600_000, 4_000_000];
-const PICTURES = RUNGS.map((name, index) => ({ name, bitrateBps: COSTS[index]!, heightPixels: 0 }));
+const PICTURES = RUNGS.map((name, index) => ({ name, bitrateBps: COSTS[index]!, shortSidePixels: 0 }));
 const LADDER = { consumersPerViewer: 2, bitrateBps: 4_000_000, pictures: PICTURES };
 
 let bench: AudienceBench;
@@ -39,7 +39,7 @@ async function watch(count: number, channel = 'demo'): Promise<Watching[]> {
 
 async function show(shown: ShownRung, limitedBy: PictureLimit | null): Promise<void> {
 	bench.changePicture({
-		rungs: RUNGS.map((rung) => ({ rung, heightPixels: 0, frameRate: 30 })),
+		rungs: RUNGS.map((rung) => ({ rung, widthPixels: 0, heightPixels: 0, frameRate: 30 })),
 		shown,
 		limitedBy,
 	});

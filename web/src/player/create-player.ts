@@ -19,10 +19,10 @@ import { createHlsPlayback } from './playback/hls-playback.ts';
 import { preloadHls } from './playback/hls-preload.ts';
 import type { PlaybackError, PlaybackErrorKind, PlaybackState } from './playback/playback-state.ts';
 import type { Playback, PlaybackStatistics } from './playback/playback.ts';
-import { qualityName, type Quality } from './playback/quality.ts';
+import { qualityName, type Quality, type QualityPreference } from './playback/quality.ts';
 import type { PlaybackDeps } from './playback/tier-playback.ts';
 import { createWebrtcPlayback } from './playback/webrtc-playback.ts';
-import { watchScreenHeight } from './screen-height.ts';
+import { watchScreenPlace } from './screen-place.ts';
 import { SignalingClient, type SocketLike } from './signaling/signaling-client.ts';
 import { readLine, readSettings, writeLine, writeSettings } from './viewer-memory.ts';
 import { QualityChoice, shownRung } from './quality-choice.ts';
@@ -36,6 +36,7 @@ export type {
 	PlaybackStatistics,
 	Player,
 	Quality,
+	QualityPreference,
 	WatchSettings,
 };
 
@@ -74,7 +75,9 @@ export type PlayerView = {
 	readonly settings: WatchSettings;
 	/** What can be chosen in this tier, from the best down; may change. */
 	readonly qualities: readonly Quality[];
-	/** The viewer's choice among them; undefined: the player chooses. */
+	/** The viewer's choice, which may not be among them; undefined: the player chooses. */
+	readonly preference: QualityPreference;
+	/** What it means among them; undefined: the player chooses. */
 	readonly quality: Quality | undefined;
 	/** What is played now. */
 	readonly shownQuality: Quality | undefined;
@@ -129,6 +132,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 			switchProblem: undefined,
 			settings: { isPaused: false, ...readSettings() },
 			qualities: [],
+			preference: this.#qualities.preference,
 			quality: undefined,
 			shownQuality: undefined,
 			isSoundBlocked: false,
@@ -197,9 +201,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 		this.#chooser.start();
 		signaling.start();
 		this.#qualities.start((wish) => signaling.wishPicture(wish));
-		this.#endScreenWatch = watchScreenHeight(systemClock, container, (heightPixels) =>
-			this.#qualities.screenChanged(heightPixels),
-		);
+		this.#endScreenWatch = watchScreenPlace(systemClock, container, (place) => this.#qualities.screenChanged(place));
 		this.#cancelStatistics = systemClock.setInterval(() => {
 			const { shown, lineProblem } = handOver;
 			const qualities = this.#readQualities();
@@ -341,10 +343,11 @@ class Player extends TypedEmitter<PlayerEvents> {
 		}
 	}
 
-	#readQualities(): Pick<PlayerView, 'qualities' | 'quality' | 'shownQuality'> {
+	#readQualities(): Pick<PlayerView, 'qualities' | 'preference' | 'quality' | 'shownQuality'> {
 		const control = this.#handOver?.shown?.playback.quality;
 		return {
 			qualities: control?.qualities ?? [],
+			preference: this.#qualities.preference,
 			quality: control?.quality,
 			shownQuality: control?.shownQuality,
 		};

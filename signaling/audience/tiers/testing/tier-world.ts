@@ -5,7 +5,13 @@ import { tierLimits } from '../tier-limits.ts';
 import { TIER_REASONS, type TierReason } from '../../../../core/protocol/tiers.ts';
 
 /** Wishes of a viewer and failures of their connection. */
-const OWN_REASONS: readonly TierReason[] = ['pinned', 'webrtc-unsupported', 'webrtc-blocked', 'line-too-poor'];
+const OWN_REASONS: readonly TierReason[] = [
+	'pinned',
+	'webrtc-unsupported',
+	'webrtc-blocked',
+	'line-too-poor',
+	'session-ended',
+];
 
 export function testViewer(id: string, joinedAtMs: number, change: Partial<TierViewer> = {}): TierViewer {
 	return {

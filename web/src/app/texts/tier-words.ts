@@ -58,7 +58,8 @@ const LINE_PROBLEMS: Record<LineProblem, string> = {
 
 /** None for what the viewer has chosen, nor for a picture that fills its place. */
 const PICTURE_LIMITS: Partial<Record<PictureLimit, string>> = {
-	seats: 'Many people watch in real time: the server sends a smaller picture. The large one comes back by itself.',
+	seats:
+		'The server’s limit for real time is reached, so the picture is smaller for now. The large one comes back by itself.',
 	line: 'Your line carries a smaller picture in real time. The large one is tried again by itself.',
 };
 

@@ -155,6 +155,9 @@ describe('a WebRTC playback', () => {
 		await accept();
 		peers[0]!.receivers[0]!.transport.state = 'closed';
 		await clock.advance(500);
+		expect(peers).toHaveLength(1);
+		peers[0]!.receivers[1]!.transport.state = 'closed';
+		await clock.advance(500);
 		expect(log.slice(2)).toEqual(['close the peer', 'offer to /whep/a as viewer-1', 'answered sdp']);
 	});
 

@@ -238,7 +238,9 @@ class Attempt {
 
 	/** The server has closed it: over DTLS, which a lost path cannot. */
 	get hasEnded(): boolean {
-		return this.videoReceiver?.transport?.state === 'closed';
+		// The section of a track that the broadcast does not have is without a transport, or with a closed one.
+		const transports = [this.videoReceiver, this.soundReceiver].flatMap((receiver) => receiver?.transport ?? []);
+		return transports.length > 0 && transports.every(({ state }) => state === 'closed');
 	}
 
 	/** Whether it is a session of this broadcast, whose id names the streams; undefined until there is an answer. */
