@@ -86,7 +86,7 @@ describe('the choice of an encoder', () => {
 	});
 
 	it.each<[EncoderSetting, Trials, readonly H264EncoderName[], RegExp]>([
-		['libx264', { h264_nvenc: 900 }, ['libx264'], /it is the default/],
+		['libx264', { h264_nvenc: 900 }, ['libx264'], /it is configured/],
 		['h264_qsv', { h264_qsv: 100, h264_nvenc: 900 }, ['h264_qsv', 'libx264'], /it is configured/],
 		['h264_qsv', { h264_nvenc: 900 }, ['libx264'], /h264_qsv cannot be used: h264_qsv has no device/],
 	])('when %s is configured and %j', async (setting, trials, ranking, reason) => {

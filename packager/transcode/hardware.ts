@@ -25,7 +25,7 @@ export type EncoderReport = {
 	tried: readonly EncoderTrial[];
 };
 
-/** `auto`: the fastest one that works. A name: that one where it works, else libx264, which is the default. */
+/** `auto`: the fastest one that works. A name: that one where it works, else libx264. */
 export type EncoderSetting = 'auto' | H264EncoderName;
 
 type EncoderChoiceOptions = {
@@ -57,7 +57,7 @@ export class EncoderChoice {
 		this.#deps = deps;
 		this.#setting = setting;
 		this.#trialsTimeoutMs = trialsTimeoutMs;
-		this.#reason = setting === LAST_RESORT ? 'it is the default' : 'the trials are not over';
+		this.#reason = setting === LAST_RESORT ? 'it is configured' : 'the trials are not over';
 	}
 
 	/** Best first. The last is libx264. */

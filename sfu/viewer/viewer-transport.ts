@@ -84,6 +84,7 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 			const { router, pooledWorker } = viewerRouter;
 			transport = await openWebRtcTransport(router, pooledWorker.webRtcServer, viewer.transport, FIRST_ESTIMATE);
 			const consumers = await createConsumers(transport, viewer, viewerRouter, broadcastRouter);
+			// The broadcast's id names the streams: by it a player knows which broadcast it has reached.
 			const media = (['video', 'audio'] as const).flatMap((kind) => {
 				const [section, consumer] = [viewer[kind], consumers[kind]];
 				return section === undefined || consumer === undefined

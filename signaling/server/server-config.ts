@@ -11,6 +11,7 @@ import {
 	type TStringOptions,
 } from 'typebox';
 import { readConfig, type ConfigFieldOptions } from '../../core/config/config-schema.ts';
+import { H264_ENCODER_NAMES } from '../../core/media/transcoder.ts';
 import { LADDER_CHOICE_IN_WORDS, LADDER_CHOICE_PATTERN } from '../../core/protocol/ladder-choice.ts';
 import { errorMessage } from '../../core/errors/errors.ts';
 import { readConfigFile } from './config-file.ts';
@@ -182,6 +183,11 @@ const INGEST_CONFIG_SCHEMA = Type.Object({
 		unit: 'px/s',
 		description:
 			'Picture that is re-encoded, over all broadcasts: width × height × pictures a second. Beyond it a stream that cannot pass through has no picture in the tier that needs it, and its streamer is informed. Administrators and approved accounts have half as much more. 0: half of 1080p60 for each processor core.',
+	}),
+	encoder: Type.Enum(['auto', ...H264_ENCODER_NAMES], {
+		default: 'auto',
+		description:
+			'Encoder of pictures. auto: the fastest that works; each that FFmpeg has encodes ten pictures at start. A name: that one where it works, else libx264.',
 	}),
 	ladder: text({
 		default: 'automatic',

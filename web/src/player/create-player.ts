@@ -175,8 +175,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 		);
 		const handOver = new HandOver({ clock: systemClock, logger, stage }, { canHls: true, isPaused });
 		this.#handOver = handOver;
-		handOver.channelReported(channel.state, channel.video?.frameRate);
-		this.#qualities.channelReported(channel);
+		this.#report(channel);
 		const signaling = new SignalingClient(
 			{
 				clock: systemClock,
@@ -229,8 +228,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 	/** Applies the channel's state as the page knows it. */
 	channelReported(channel: ChannelDescription): void {
 		this.#session?.describe(channel);
-		this.#handOver?.channelReported(channel.state, channel.video?.frameRate);
-		this.#qualities.channelReported(channel);
+		this.#report(channel);
 	}
 
 	choose(tier: DeliveryTier): void {
@@ -288,6 +286,12 @@ class Player extends TypedEmitter<PlayerEvents> {
 		window.removeEventListener('pagehide', this.close);
 	};
 
+	#report(channel: ChannelDescription): void {
+		const { state, video, broadcastId } = channel;
+		this.#handOver?.channelReported(state, video?.frameRate, broadcastId ?? undefined);
+		this.#qualities.channelReported(channel);
+	}
+
 	#set(change: Partial<PlayerView>): void {
 		this.#view = { ...this.#view, ...change };
 		this.emit('changed', this.#view);
@@ -313,10 +317,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 			this.#qualities.pictureReported(picture);
 			this.#set({ pictureLimit: limitedBy ?? undefined });
 		});
-		signaling.on('channel', (channel) => {
-			handOver.channelReported(channel.state, channel.video?.frameRate);
-			this.#qualities.channelReported(channel);
-		});
+		signaling.on('channel', (channel) => this.#report(channel));
 	}
 
 	#update(): void {
