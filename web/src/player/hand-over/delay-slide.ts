@@ -29,6 +29,10 @@ const SOUND_LATE_MS = 110;
 /** A smaller correction is not worth a freeze of the hidden picture. */
 const JUMP_FROM_MS = 20;
 
+/** How fast Chromium stretches the sound at least, in milliseconds per millisecond, and when it has settled. */
+const SOUND_CREEP = 0.035;
+const SOUND_SETTLED_MS = 600;
+
 /** Chromium shows a frame some 40 ms after its jitter buffer releases it, capture and network included. */
 const WEBRTC_OWN_LATENCY_MS = 40;
 /** Of LL-HLS at the live edge, where it is not measured. */
@@ -53,6 +57,8 @@ export class DelaySlide {
 	#seenPictureMs: number;
 	/** The picture's least latency above its target, on the clock of {@link LeadInput.latencyMs}. */
 	#ownLatencyMs = Infinity;
+	/** When the sound alone has reached its target. */
+	#settledAtMs = -Infinity;
 
 	constructor(initialMs: number) {
 		this.#target = { pictureMs: clampTarget(initialMs), soundMs: clampTarget(initialMs) };
@@ -81,6 +87,15 @@ export class DelaySlide {
 		const mayStep = missingMs > 0 ? skewMs > -SOUND_EARLY_MS : skewMs < SOUND_LATE_MS;
 		const stepMs = mayStep ? Math.max(-PICTURE_STEP_MS, Math.min(PICTURE_STEP_MS, missingMs)) : 0;
 		return this.#set(this.#target.pictureMs + stepMs, aimMs);
+	}
+
+	/** The sound alone: its target is set at once, and again only when it has got there. `aheadMs`: of its aim. */
+	creep(aheadMs: number, nowMs: number): DelayTarget {
+		if (nowMs < this.#settledAtMs || Math.abs(aheadMs) < JUMP_FROM_MS) {
+			return this.#target;
+		}
+		this.#settledAtMs = nowMs + Math.abs(aheadMs) / SOUND_CREEP + SOUND_SETTLED_MS;
+		return this.#set(this.#target.soundMs + aheadMs);
 	}
 
 	/**
