@@ -65,7 +65,8 @@ export class LegAligner {
 		this.#lastSlideMs = nowMs;
 		const leg = isHidden ? 'pending' : 'shown';
 		if (moved.delay?.isSoundAlone === true) {
-			const target = this.#slide.creep(isHidden ? pictureAheadMs : -pictureAheadMs, nowMs);
+			const aheadMs = isHidden ? pictureAheadMs : -pictureAheadMs;
+			const target = this.#slide.creep({ aheadMs, latencyMs: nowMs - moved.positionMs!, nowMs });
 			const slide = { do: 'slide', leg, target } as const;
 			return isHidden ? [slide] : [slide, { do: 'align-with', aheadMs: pictureAheadMs }];
 		}
