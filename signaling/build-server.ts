@@ -121,7 +121,7 @@ async function assemble(
 			defaultPackagerConfig(config.hls),
 		),
 	);
-	const transcoders = createTranscoderFactory({ clock });
+	const transcoders = createTranscoderFactory({ clock, logger: ingestLogger, encoder: config.ingest.encoder });
 	const serverLadderChoice = parseLadderChoice(config.ingest.ladder) ?? 'automatic';
 	const registry = own(
 		new BroadcastRegistry({

@@ -16,7 +16,13 @@ const SCHEMA = Type.Object({
 	level: Type.Enum(['low', 'high'], { default: 'low', description: 'Level.' }),
 	password: Type.Optional(Type.String({ secret: true, minLength: 4, description: 'Password.' })),
 	databaseUrl: Type.Optional(
-		Type.String({ secret: 'url', environmentName: 'DATABASE_URL', pattern: '^postgres://', description: 'Database.' }),
+		Type.String({
+			secret: 'url',
+			environmentName: 'DATABASE_URL',
+			pattern: '^postgres://',
+			expected: 'a postgres:// address',
+			description: 'Database.',
+		}),
 	),
 });
 
@@ -67,12 +73,15 @@ describe('listConfigFields', () => {
 		);
 	});
 
-	it('refuses a field without a description, with a bad default, or of an unknown type', () => {
+	it('refuses a field without words, with a bad default, or of an unknown type', () => {
 		expect(() => listConfigFields(Type.Object({ a: Type.String() }))).toThrow(/full sentence/);
 		expect(() =>
 			listConfigFields(Type.Object({ a: Type.Integer({ default: 9, maximum: 3, description: 'A.' }) })),
 		).toThrow(/outside its own limits/);
 		expect(() => listConfigFields(Type.Object({ a: Type.Null({ description: 'A.' }) }))).toThrow(/does not know/);
+		const text = Type.String({ pattern: '^a', description: 'A.' });
+		expect(() => listConfigFields(Type.Object({ a: text }))).toThrow(/in words/);
+		expect(() => listConfigFields(Type.Object({ a: Type.Array(text, { description: 'A.' }) }))).toThrow(/in words/);
 	});
 });
 
@@ -109,6 +118,7 @@ describe('readConfig', () => {
 		['SPILLWAY_IS_PUBLIC', 'yes', 'must be true or false, but is "yes".'],
 		['SPILLWAY_GAIN', 'loud', 'must be a number (at least 0), but is "loud".'],
 		['SPILLWAY_ADDRESSES', 'a,b,c', 'must not have more than 2 items'],
+		['DATABASE_URL', 'mysql://h/d', 'must be a postgres:// address.'],
 	])('refuses the variable %s=%s', (name, value, problem) => {
 		expect(refusal(() => readConfig(SCHEMA, { environment: { [name]: value } }))).toContain(`${name} ${problem}`);
 	});

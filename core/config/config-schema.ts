@@ -7,6 +7,8 @@ import { SpillwayError } from '../errors/errors.ts';
 export type ConfigFieldOptions = {
 	/** What it is and why an operator changes it. A full sentence; becomes the row in docs/configuration.md. */
 	description: string;
+	/** What a text with a pattern must be, in words, to follow "must be". */
+	expected?: string;
 	/** Unit of a number, such as `s` or `UDP port`. */
 	unit?: string;
 	/** `true` hides the value in logs and messages; `url` hides user, password and query of a URL. */
@@ -23,6 +25,8 @@ type FieldSchemaOptions = Partial<ConfigFieldOptions> & {
 	minimum?: number;
 	maximum?: number;
 	maxItems?: number;
+	pattern?: string;
+	items?: { pattern?: string };
 };
 
 /** Kinds of value; the kind decides how the environment variable is parsed. */
@@ -35,6 +39,7 @@ export type ConfigField = {
 	environmentName: string;
 	kind: ConfigFieldKind;
 	description: string;
+	expected: string | undefined;
 	unit: string | undefined;
 	defaultValue: unknown;
 	/** Limits as people read them, such as `0–65535` or `json, text`; empty when there are none. */
@@ -98,6 +103,9 @@ function toField(schema: TSchema, path: readonly string[]): ConfigField {
 	if (options.description === undefined || !options.description.endsWith('.')) {
 		throw new TypeError(`${path.join('.')} needs a description that is a full sentence.`);
 	}
+	if ((options.pattern ?? options.items?.pattern) !== undefined && options.expected === undefined) {
+		throw new TypeError(`${path.join('.')} has a pattern and needs its meaning in words.`);
+	}
 	if (options.default !== undefined && Value.Errors(schema, options.default).length > 0) {
 		throw new TypeError(`The default of ${path.join('.')} is outside its own limits.`);
 	}
@@ -106,6 +114,7 @@ function toField(schema: TSchema, path: readonly string[]): ConfigField {
 		environmentName: options.environmentName ?? pathToEnvironmentName(path),
 		kind: toKind(options, path),
 		description: options.description,
+		expected: options.expected,
 		unit: options.unit,
 		defaultValue: options.default,
 		limits: describeLimits(options),
@@ -205,10 +214,13 @@ function readField(
 		return { value };
 	}
 	const got = field.secret === false ? `, but is ${JSON.stringify(value)}` : '';
-	return { problem: `${origin} ${describeExpectation(field, error.message)}${got}.` };
+	return { problem: `${origin} ${describeExpectation(field, error)}${got}.` };
 }
 
-function describeExpectation(field: ConfigField, fallback: string): string {
+function describeExpectation(field: ConfigField, error: { keyword: string; message: string }): string {
+	if (error.keyword === 'pattern' && field.expected !== undefined) {
+		return `must be ${field.expected}`;
+	}
 	switch (field.kind) {
 		case 'integer':
 			return `must be a whole number${field.limits === '' ? '' : ` (${field.limits})`}`;
@@ -217,7 +229,7 @@ function describeExpectation(field: ConfigField, fallback: string): string {
 		case 'boolean':
 			return 'must be true or false';
 		default:
-			return field.limits !== '' && field.kind === 'string' ? `must be one of ${field.limits}` : fallback;
+			return field.limits !== '' && field.kind === 'string' ? `must be one of ${field.limits}` : error.message;
 	}
 }
 

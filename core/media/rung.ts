@@ -28,6 +28,11 @@ export type AudioRung = {
 
 export type Rung = VideoRung | AudioRung;
 
+/** What a picture is named by, upright or not: 720 for 1280x720 and for 720x1280. */
+export function shortSide({ widthPixels, heightPixels }: { widthPixels: number; heightPixels: number }): number {
+	return Math.min(widthPixels, heightPixels);
+}
+
 /** The highest frame rate that an encoder puts out, give or take the jitter that is allowed for. */
 export const MAX_ENCODED_FRAME_RATE = 60;
 

@@ -14,8 +14,10 @@ export type WishedRung = (typeof WISHED_RUNGS)[number];
 /** Which rungs broadcasts have: as many as the source is worth and the machine carries, none, or these. */
 export type LadderChoice = 'automatic' | 'off' | readonly RungName[];
 
-/** A text as settings have it: `automatic`, `off`, or names of rungs with commas between. */
-export const LADDER_CHOICE_PATTERN = `^(automatic|off|(${RUNG_NAMES.join('|')})(,(${RUNG_NAMES.join('|')}))*)$`;
+const RUNG = `(${RUNG_NAMES.join('|')})`;
+/** A text as settings have it: `automatic`, `off`, or different names of rungs with commas between. */
+export const LADDER_CHOICE_PATTERN = `^(?!.*${RUNG}(,.*)?,\\1)(automatic|off|${RUNG}(,${RUNG})*)$`;
+export const LADDER_CHOICE_IN_WORDS = `"automatic", "off", or different names of ${RUNG_NAMES.join(', ')} with commas between`;
 
 /** Reads such a text. Names that this version does not know are left out; undefined: it knows none of them. */
 export function parseLadderChoice(text: string): LadderChoice | undefined {

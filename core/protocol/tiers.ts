@@ -9,6 +9,7 @@ export type DeliveryTier = (typeof DELIVERY_TIERS)[number];
  * seats. `budget-consumers`, `budget-bitrate`, `budget-cpu`: the resource that is used up. `webrtc-unsupported`: the
  * browser lacks it. `webrtc-blocked`: the network blocks it. `line-too-poor`: the viewer's line is too slow.
  * `switched-lately`: at most one hand-over a minute. `worker-lost`, `sfu-unavailable`: a failure of the server.
+ * `session-ended`: the server ended the viewer's session, most often with its broadcast, and the next one failed.
  */
 export const TIER_REASONS = [
 	'fits',
@@ -25,6 +26,7 @@ export const TIER_REASONS = [
 	'line-too-poor',
 	'switched-lately',
 	'worker-lost',
+	'session-ended',
 	'sfu-unavailable',
 ] as const;
 export type TierReason = (typeof TIER_REASONS)[number];

@@ -325,10 +325,10 @@ export class VideoLegs {
 
 	#writeRung(rung: VideoRung, unit: AccessUnit, config: VideoTrackConfig): void {
 		const layers = this.#deps.outputs.stage()?.video.layers;
-		const { name, heightPixels, frameRate, maxBitrateBps, layer } = rung;
+		const { name, frameRate, maxBitrateBps, layer } = rung;
 		if (unit.isKeyFrame) {
 			layers?.describe(name, {
-				heightPixels,
+				...displaySize(config),
 				frameRate: Math.min(frameRate, this.#frameRate || frameRate),
 				maxBitrateBps,
 				isFromPublisher: layer !== undefined,
@@ -355,8 +355,8 @@ export class VideoLegs {
 	}
 
 	#describeSource(stage: Stage, config: VideoTrackConfig): void {
-		const { heightPixels } = displaySize(config);
-		stage.video.layers.describe('source', { heightPixels, frameRate: this.#frameRate, maxBitrateBps: undefined });
+		const size = displaySize(config);
+		stage.video.layers.describe('source', { ...size, frameRate: this.#frameRate, maxBitrateBps: undefined });
 	}
 }
 

@@ -1,5 +1,5 @@
 /** Chooses the rungs below a source: which are worth their bits, and which the machine can carry. Pure. */
-import { leastIntervalSeconds, type VideoRung } from '../../core/media/rung.ts';
+import { leastIntervalSeconds, shortSide, type VideoRung } from '../../core/media/rung.ts';
 import { RUNG_NAMES, type LadderChoice, type RungName } from '../../core/protocol/ladder-choice.ts';
 
 /** What the source sends, measured. */
@@ -261,10 +261,6 @@ function pixelsOf(source: SourcePicture, rung?: VideoRung): number {
 
 function rateOf({ frameRate }: SourcePicture, mostFrameRate: number): number {
 	return Math.min(frameRate > 0 ? frameRate : ASSUMED.frameRate, mostFrameRate);
-}
-
-function shortSide({ widthPixels, heightPixels }: SourcePicture): number {
-	return Math.min(widthPixels, heightPixels);
 }
 
 function assumedBps(source: SourcePicture): number {

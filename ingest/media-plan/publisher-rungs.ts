@@ -1,5 +1,5 @@
 /** Rungs that need no encoder: the smaller layers of a publisher's simulcast. Pure. */
-import type { VideoRung } from '../../core/media/rung.ts';
+import { shortSide, type VideoRung } from '../../core/media/rung.ts';
 import { RUNG_NAMES } from '../../core/protocol/ladder-choice.ts';
 import { RUNG_STEPS, type SourcePicture } from './ladder.ts';
 
@@ -47,10 +47,9 @@ export function publisherRungs(source: Pick<SourcePicture, 'frameRate'>, layers:
 }
 
 /** Sizes are compared as ratios. */
-function nearestName({ widthPixels, heightPixels }: LayerPicture, first: number, last: number): number {
-	const shortSide = Math.min(widthPixels, heightPixels);
-	const distance = (place: number): number =>
-		Math.abs(Math.log(RUNG_STEPS[RUNG_NAMES[place]!].shortSidePixels / shortSide));
+function nearestName(picture: LayerPicture, first: number, last: number): number {
+	const side = shortSide(picture);
+	const distance = (place: number): number => Math.abs(Math.log(RUNG_STEPS[RUNG_NAMES[place]!].shortSidePixels / side));
 	let nearest = first;
 	for (let place = first + 1; place <= last; place++) {
 		nearest = distance(place) < distance(nearest) ? place : nearest;

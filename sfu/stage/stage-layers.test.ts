@@ -96,7 +96,7 @@ describe('StageLayers', () => {
 
 	it('measures the busiest of the last ten seconds of each layer', async () => {
 		const feed = new Feed();
-		feed.layers.describe('160p30', { heightPixels: 160, frameRate: 25, maxBitrateBps: 240_000 });
+		feed.layers.describe('160p30', { widthPixels: 284, heightPixels: 160, frameRate: 25, maxBitrateBps: 240_000 });
 		const rates = (): number[] => feed.layers.onAir.map(({ rateBps }) => Math.round(rateBps / 1000));
 		await feed.run(500, ['160p30']);
 		expect(rates()[0]).toBe(240);
@@ -112,7 +112,7 @@ describe('StageLayers', () => {
 	it('reports what a layer shows once', async () => {
 		const feed = new Feed();
 		for (let count = 0; count < 3; count++) {
-			feed.layers.describe('source', { heightPixels: 720, frameRate: 30, maxBitrateBps: undefined });
+			feed.layers.describe('source', { widthPixels: 1280, heightPixels: 720, frameRate: 30, maxBitrateBps: undefined });
 		}
 		expect(feed.changes).toBe(1);
 		expect(feed.layers.onAir[0]).toMatchObject({ heightPixels: 720, frameRate: 30 });

@@ -26,6 +26,7 @@ const MIN_OFF_AIR_MS = 2000;
 
 /** What viewers learn of a layer's picture. */
 type LayerPicture = {
+	widthPixels: number;
 	heightPixels: number;
 	frameRate: number;
 	maxBitrateBps: number | undefined;
@@ -41,7 +42,8 @@ export type OnAirLayer = {
 	rateBps: number;
 	/** What it takes over the last seconds; undefined before it is known. */
 	meanBps: number | undefined;
-	/** 0 while unknown. */
+	/** The size is 0 while unknown. */
+	widthPixels: number;
 	heightPixels: number;
 	frameRate: number;
 };
@@ -214,6 +216,7 @@ function describe(name: ShownRung, layer: LiveLayer, picture: LayerPicture | und
 		spatialLayer: layer.spatialLayer,
 		rateBps: layer.peakBps ?? picture?.maxBitrateBps ?? ASSUMED_SOURCE_BPS,
 		meanBps: layer.meanBps,
+		widthPixels: picture?.widthPixels ?? 0,
 		heightPixels: picture?.heightPixels ?? 0,
 		frameRate: picture?.frameRate ?? 0,
 	};

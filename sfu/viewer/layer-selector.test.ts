@@ -9,6 +9,7 @@ const layer = (name: OnAirLayer['name'], spatialLayer: number, rateBps: number, 
 	spatialLayer,
 	rateBps,
 	meanBps: rateBps,
+	widthPixels: Math.round((heightPixels * 16) / 9),
 	heightPixels,
 	frameRate: 30,
 });

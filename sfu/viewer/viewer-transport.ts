@@ -87,6 +87,7 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 			const { router, pooledWorker } = viewerRouter;
 			transport = await openWebRtcTransport(router, pooledWorker.webRtcServer, viewer.transport, FIRST_ESTIMATE);
 			const consumers = await createConsumers(transport, viewer, viewerRouter, broadcastRouter);
+			// The broadcast's id names the streams: by it a player knows which broadcast it has reached.
 			const media = (['video', 'audio'] as const).flatMap((kind) => {
 				const [section, consumer] = [viewer[kind], consumers[kind]];
 				return section === undefined || consumer === undefined
@@ -154,7 +155,9 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 			return undefined;
 		}
 		const { onAir } = this.#deps.broadcastRouter.stage.video.layers;
-		const rungs = onAir.map(({ name: rung, heightPixels, frameRate }) => ({ rung, heightPixels, frameRate }));
+		const rungs = onAir.map(({ name: rung, widthPixels, heightPixels, frameRate }) => {
+			return { rung, widthPixels, heightPixels, frameRate };
+		});
 		return { rungs, shown: shownLayer?.name ?? null, limitedBy };
 	}
 

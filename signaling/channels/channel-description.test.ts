@@ -27,6 +27,14 @@ function ladderOf(bench: BroadcastBench): LadderDescription | null {
 	return description.ladder;
 }
 
+it('has the id of the running broadcast', async () => {
+	expect(describeChannel(CHANNEL, undefined).broadcastId).toBeNull();
+	const { broadcast } = await BroadcastBench.started();
+	expect(describeChannel(CHANNEL, broadcast).broadcastId).toBe(broadcast.id);
+	await broadcast.close('unpublished');
+	expect(describeChannel(CHANNEL, broadcast).broadcastId).toBeNull();
+});
+
 describe('the ladder of a channel', () => {
 	it('is null while offline, and until the stream is planned', async () => {
 		expect(describeChannel(CHANNEL, undefined).ladder).toBeNull();

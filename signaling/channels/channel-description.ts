@@ -27,6 +27,7 @@ export function describeChannel(
 		ownerName: channel.ownerName ?? null,
 		policy: channel.policy,
 		state,
+		broadcastId: state === 'offline' ? null : broadcast!.id,
 		startedAt: state === 'offline' ? null : new Date(broadcast!.startedAt).toISOString(),
 		viewerCount,
 		video:

@@ -31,7 +31,7 @@ describe('a ladder', () => {
 	let server: ServerUnderTest;
 
 	beforeAll(async () => {
-		server = await ServerUnderTest.start({ SPILLWAY_INGEST_LADDER: '360p30,160p30' });
+		server = await ServerUnderTest.start({ SPILLWAY_INGEST_LADDER: '360p30,160p30', SPILLWAY_INGEST_ENCODER: 'auto' });
 	});
 
 	afterAll(async () => {

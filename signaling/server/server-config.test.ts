@@ -60,6 +60,12 @@ describe('findConfigConflicts', () => {
 		[{ SPILLWAY_HTTP_PORT: '1935' }, /are both 1935/],
 		[{ SPILLWAY_RTMP_MAX_CONNECTIONS: '200' }, /must be less than rtmp.maxConnections/],
 		[{ SPILLWAY_HTTP_TRUSTED_PROXIES: '10.0.0.0/33' }, /"10.0.0.0\/33" is no address or network/],
+		[{ SPILLWAY_HTTP_TRUSTED_PROXIES: 'my proxy' }, /must be a list of addresses, networks such as/],
+		[
+			{ SPILLWAY_INGEST_LADDER: '480p30,foo' },
+			/must be "automatic", "off", or different names of 1080p60, .* is "480p30,foo"/,
+		],
+		[{ SPILLWAY_INGEST_LADDER: '480p30,480p30' }, /different names of 1080p60/],
 	])('refuses %j', (environment, message) => {
 		expect(() => read(environment)).toThrow(message);
 	});

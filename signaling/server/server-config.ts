@@ -11,7 +11,8 @@ import {
 	type TStringOptions,
 } from 'typebox';
 import { readConfig, type ConfigFieldOptions } from '../../core/config/config-schema.ts';
-import { LADDER_CHOICE_PATTERN } from '../../core/protocol/ladder-choice.ts';
+import { H264_ENCODER_NAMES } from '../../core/media/transcoder.ts';
+import { LADDER_CHOICE_IN_WORDS, LADDER_CHOICE_PATTERN } from '../../core/protocol/ladder-choice.ts';
 import { errorMessage } from '../../core/errors/errors.ts';
 import { readConfigFile } from './config-file.ts';
 import { createProxyTrust } from '../platform/http/trusted-proxies.ts';
@@ -58,11 +59,13 @@ const HTTP_CONFIG_SCHEMA = Type.Object({
 	}),
 	publicUrl: optionalText({
 		pattern: '^https?://[^/?#\\s]+/?$',
+		expected: 'an address with http:// or https:// and without a path',
 		description:
 			'Address under which people reach the server, such as https://live.example.org. Needed when it is not the one it listens on. Used in what is printed and in links.',
 	}),
 	allowedOrigins: Type.Array(Type.String({ pattern: '^https?://[^/?#\\s]+$', maxLength: 255 }), {
 		...field({
+			expected: 'a list of origins with http:// or https://, without a path or a slash at the end',
 			description:
 				'Origins of other sites, such as https://example.org. Their pages may open sockets here with the cookies of their visitors. The origins of the server and of http.publicUrl always may.',
 		}),
@@ -71,6 +74,7 @@ const HTTP_CONFIG_SCHEMA = Type.Object({
 	}),
 	trustedProxies: Type.Array(Type.String({ pattern: TRUSTED_PROXY_PATTERN, maxLength: 64 }), {
 		...field({
+			expected: 'a list of addresses, networks such as 10.0.0.0/8, loopback, linklocal or uniquelocal',
 			description:
 				'Reverse proxies whose X-Forwarded-For is trusted, and over RTMP whose PROXY header. Addresses, networks such as 10.0.0.0/8, or loopback, linklocal, uniquelocal. Limits for each address then count the viewers instead of the proxy.',
 		}),
@@ -180,9 +184,15 @@ const INGEST_CONFIG_SCHEMA = Type.Object({
 		description:
 			'Picture that is re-encoded, over all broadcasts: width × height × pictures a second. Beyond it a stream that cannot pass through has no picture in the tier that needs it, and its streamer is informed. Administrators and approved accounts have half as much more. 0: half of 1080p60 for each processor core.',
 	}),
+	encoder: Type.Enum(['auto', ...H264_ENCODER_NAMES], {
+		default: 'auto',
+		description:
+			'Encoder of pictures. auto: the fastest that works; each that FFmpeg has encodes ten pictures at start. A name: that one where it works, else libx264.',
+	}),
 	ladder: text({
 		default: 'automatic',
 		pattern: LADDER_CHOICE_PATTERN,
+		expected: LADDER_CHOICE_IN_WORDS,
 		description:
 			'Smaller pictures (rungs) of each broadcast for viewers on poorer lines. automatic: as many as the source is worth and the machine carries. off: none. Or names with commas between, of 1080p60, 720p60, 480p30, 360p30 and 160p30: those of them that are smaller than the source. They use what maxEncoderPixelsPerSecond leaves.',
 	}),
@@ -294,6 +304,7 @@ const METRICS_CONFIG_SCHEMA = Type.Object({
 	token: optionalText({
 		secret: true,
 		pattern: '^[^\\s]{16,256}$',
+		expected: '16 to 256 characters without spaces',
 		description:
 			'Bearer token that /metrics asks for, of 16 to 256 characters without spaces. Without it every client can read the figures; they contain no names.',
 	}),
@@ -330,6 +341,7 @@ export const SERVER_CONFIG_SCHEMA = Type.Object({
 		secret: true,
 		// What would end the key early inside an RTMP address or a header must not be part of it.
 		pattern: '^[^\\s/?#&]{1,256}$',
+		expected: '1 to 256 characters without spaces and without / ? # &',
 		description:
 			'Stream key of channel "demo" instead of a generated one. Changing it between starts changes the key. Everyone who knows it can publish.',
 	}),
@@ -337,6 +349,7 @@ export const SERVER_CONFIG_SCHEMA = Type.Object({
 		secret: 'url',
 		environmentName: 'DATABASE_URL',
 		pattern: '^postgres(ql)?://',
+		expected: 'an address that begins with postgres://',
 		description:
 			'PostgreSQL (15 or newer) to use, as postgres://user:password@host/database. Without it the database is embedded.',
 	}),
@@ -344,12 +357,14 @@ export const SERVER_CONFIG_SCHEMA = Type.Object({
 		secret: 'url',
 		environmentName: 'REDIS_URL',
 		pattern: '^rediss?://',
+		expected: 'an address that begins with redis:// or rediss://',
 		description:
 			'Redis (7 or newer) that joins several servers; several comma-separated addresses make a cluster. Needs DATABASE_URL. Without it the bus is inside the process.',
 	}),
 	redisKeyPrefix: text({
 		default: 'spillway',
 		pattern: '^[A-Za-z0-9._-]{1,64}$',
+		expected: '1 to 64 letters, digits, points, hyphens or underscores',
 		description: 'First part of every Redis key and topic, so that several installations can share one Redis.',
 	}),
 	mediasoupWorkerBin: optionalText({

@@ -29,6 +29,7 @@ export const TEST_PASSWORD = 'correct horse battery';
 /** The part of a broadcast that the API uses. */
 export type FakeBroadcast = {
 	channelName: ChannelName;
+	id: string;
 	state: 'live' | 'ended';
 	startedAt: number;
 	graceWindowMs: number | undefined;
@@ -47,6 +48,7 @@ export class FakeRegistry {
 	start(channelName: string): FakeBroadcast {
 		const broadcast: FakeBroadcast = {
 			channelName: channelName as ChannelName,
+			id: '01broadcast',
 			state: 'live',
 			startedAt: 0,
 			graceWindowMs: undefined,

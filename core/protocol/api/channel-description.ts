@@ -108,6 +108,7 @@ export const channelDescriptionSchema = Type.Object({
 	ownerName: nullable(Type.String(), { description: 'Null: the channel belongs to nobody.' }),
 	policy: channelPolicySchema,
 	state: Type.Enum([...CHANNEL_STATES]),
+	broadcastId: nullable(Type.String(), { description: 'Of the running broadcast; null while offline.' }),
 	startedAt: nullable(Type.String({ format: 'date-time' }), {
 		description: 'When the running broadcast began; null while offline.',
 	}),

@@ -115,6 +115,7 @@ const viewerPictureSchema = Type.Object({
 	rungs: Type.Array(
 		Type.Object({
 			rung: Type.Enum([...SHOWN_RUNGS]),
+			widthPixels: Type.Integer({ minimum: 0, description: '0: not known yet.' }),
 			heightPixels: Type.Integer({ minimum: 0, description: '0: not known yet.' }),
 			frameRate: Type.Number({ minimum: 0, description: '0: not known yet.' }),
 		}),

@@ -66,6 +66,8 @@ export class ServerUnderTest {
 				SPILLWAY_OPERATION_DRAIN_SECONDS: '0',
 				// Rungs cost time of the processor; who measures them asks for them.
 				SPILLWAY_INGEST_LADDER: process.env['SPILLWAY_INGEST_LADDER'] ?? 'off',
+				// Figures are those of the same encoder everywhere, and no trial of another takes time of the processor.
+				SPILLWAY_INGEST_ENCODER: process.env['SPILLWAY_INGEST_ENCODER'] ?? 'libx264',
 				...environment,
 			},
 		});

@@ -88,7 +88,7 @@ export class AudienceRooms implements SignalingRooms {
 			onMoved: (viewerId, channelName) => this.#rooms.get(channelName)?.dropMoved(viewerId),
 		});
 		this.#transports = new WebRtcSessions({
-			onLastClosed: (viewerId, channelName) => this.#rooms.get(channelName)?.transportClosed(viewerId),
+			onLastClosed: (viewerId, channelName, reason) => this.#rooms.get(channelName)?.transportClosed(viewerId, reason),
 			onWorkerLost: (viewerId, channelName) => this.#onWorkerLost(viewerId, channelName),
 			onPicture: (viewerId, channelName, picture) => this.#rooms.get(channelName)?.pictures.changed(viewerId, picture),
 			ceilingOf: (viewerId, channelName) => {

@@ -238,10 +238,10 @@ export class ChannelAudience {
 		}
 	}
 
-	transportClosed(viewerId: ViewerId): void {
+	transportClosed(viewerId: ViewerId, reason: string): void {
 		const viewer = this.#viewers.get(viewerId);
 		if (viewer !== undefined) {
-			viewer.transportClosed();
+			viewer.transportClosed(reason);
 			this.#changed.add(viewer);
 		}
 	}

@@ -8,7 +8,7 @@ const RUNGS = ['160p30', '360p30', '480p30', 'source'] as const;
 const SOUND_BPS = 100_000;
 const COSTS = [300_000, 900_000, 1_600_000, 4_000_000];
 const PICTURES = RUNGS.map((name, index) => {
-	return { name, bitrateBps: COSTS[index]!, soundBps: SOUND_BPS, heightPixels: 0 };
+	return { name, bitrateBps: COSTS[index]!, soundBps: SOUND_BPS, shortSidePixels: 0 };
 });
 const LADDER = { consumersPerViewer: 2, bitrateBps: 4_000_000, soundBps: SOUND_BPS, pictures: PICTURES };
 
@@ -42,7 +42,7 @@ async function watch(count: number, channel = 'demo'): Promise<Watching[]> {
 
 async function show(shown: ShownRung, limitedBy: PictureLimit | null): Promise<void> {
 	bench.changePicture({
-		rungs: RUNGS.map((rung) => ({ rung, heightPixels: 0, frameRate: 30 })),
+		rungs: RUNGS.map((rung) => ({ rung, widthPixels: 0, heightPixels: 0, frameRate: 30 })),
 		shown,
 		limitedBy,
 	});

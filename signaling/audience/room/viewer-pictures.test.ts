@@ -29,7 +29,7 @@ describe('the picture of a viewer over WebRTC', () => {
 		const viewer = await bench.join();
 		const close = bench.openTransport(viewer.joined.viewerId);
 		const picture = {
-			rungs: [{ rung: '160p30', heightPixels: 160, frameRate: 30 }],
+			rungs: [{ rung: '160p30', widthPixels: 284, heightPixels: 160, frameRate: 30 }],
 			shown: '160p30',
 			limitedBy: 'line',
 		} as const;

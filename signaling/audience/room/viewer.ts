@@ -22,6 +22,12 @@ const FORGIVEN_AFTER_MS = 60_000;
 const SAME_VERDICT_MS = 10_000;
 /** A failure this long before or after the death of the SFU worker does not count against the viewer's network. */
 const WORKER_LOSS_MS = 10_000;
+/** Why the server itself closes a session, whatever the viewer's network is like. */
+const ENDED_BY_SERVER: readonly string[] = ['broadcast-ended', 'worker-died', 'server-shutdown'];
+/** A failure this soon after such an end does not count against the viewer's network. */
+const AFTER_END_MS = 10_000;
+/** Failures that may come of such an end. The others are facts about the browser or the line. */
+const MAY_COME_OF_END: readonly string[] = ['blocked', 'connection-lost', 'refused'];
 /** A reason or waiting position that changes without the tier is sent at most this often. */
 const EXPLAIN_INTERVAL_MS = 5000;
 /** Older statistics are outdated; players send them every 5 s. */
@@ -56,6 +62,7 @@ export class Viewer {
 	#failureCount = 0;
 	#failureCause: TierViewer['failureCause'];
 	#workerLostAtMs = -Infinity;
+	#endedByServerAtMs = -Infinity;
 	#decision: TierDecision | undefined;
 	#isExplained = true;
 	#explainedAtMs = -Infinity;
@@ -133,7 +140,10 @@ export class Viewer {
 		return events;
 	}
 
-	transportClosed(): void {
+	transportClosed(reason: string): void {
+		if (ENDED_BY_SERVER.includes(reason)) {
+			this.#endedByServerAtMs = this.#clock.nowMs();
+		}
 		this.#openingUntilMs = -Infinity;
 		this.picture = undefined;
 		if (this.#playing?.tier === 'webrtc') {
@@ -272,6 +282,11 @@ export class Viewer {
 			return;
 		}
 		this.#failedAtMs = this.#clock.nowMs();
+		const hasEndedLately = this.#failedAtMs - this.#endedByServerAtMs < AFTER_END_MS;
+		if (hasEndedLately && MAY_COME_OF_END.includes(cause)) {
+			this.#failureCause = 'session-ended';
+			return;
+		}
 		this.#failureCount++;
 		this.#failureCause = cause;
 	}

@@ -26,8 +26,8 @@ export type WebRtcSession = {
 };
 
 type WebRtcSessionListeners = {
-	/** The viewer has none left. */
-	onLastClosed(viewerId: ViewerId, channelName: ChannelName): void;
+	/** The viewer has none left; `reason`: of the last one. */
+	onLastClosed(viewerId: ViewerId, channelName: ChannelName, reason: string): void;
 	/** Follows onLastClosed when the worker died. */
 	onWorkerLost(viewerId: ViewerId, channelName: ChannelName): void;
 	onPicture(viewerId: ViewerId, channelName: ChannelName, picture: ViewerPicture): void;
@@ -71,7 +71,7 @@ export class WebRtcSessions {
 			}
 			this.#byViewer.delete(viewerId, session);
 			if (!this.has(viewerId)) {
-				this.#listeners.onLastClosed(viewerId, channelName);
+				this.#listeners.onLastClosed(viewerId, channelName, reason);
 				if (reason === 'worker-died') {
 					this.#listeners.onWorkerLost(viewerId, channelName);
 				}

@@ -52,6 +52,7 @@ export function describeTestChannel(channel: Channel): ChannelDescription {
 		ownerName: null,
 		policy: channel.policy,
 		state: 'live',
+		broadcastId: '01broadcast',
 		startedAt: new Date(0).toISOString(),
 		viewerCount: null,
 		video: null,

@@ -7,8 +7,8 @@ export type PictureCost = {
 	bitrateBps: number;
 	/** Of these, the sound's. */
 	soundBps: number;
-	/** 0 while unknown. */
-	heightPixels: number;
+	/** Of the shorter side, by which rungs are named; 0 while unknown. */
+	shortSidePixels: number;
 };
 
 /** Without smaller pictures the source's is the only one. */
@@ -18,7 +18,7 @@ export function picturesOf(cost: {
 	pictures?: readonly PictureCost[] | undefined;
 }): readonly PictureCost[] {
 	const { bitrateBps, soundBps } = cost;
-	return cost.pictures ?? [{ name: 'source', bitrateBps, soundBps, heightPixels: 0 }];
+	return cost.pictures ?? [{ name: 'source', bitrateBps, soundBps, shortSidePixels: 0 }];
 }
 
 /** What orders the viewers when pictures have to get smaller: `priority` are those with a role. */
@@ -61,15 +61,15 @@ export function lesserPicture(one: WishedRung, other: WishedRung): WishedRung {
  * The best of these pictures under a ceiling; when none is, the least that the budget may ask for. A source that is no
  * larger than the ceiling's rung counts as it. `costs`: lowest first, the source last.
  */
-export function pictureUnder<Cost extends Pick<PictureCost, 'name' | 'heightPixels'>>(
+export function pictureUnder<Cost extends Pick<PictureCost, 'name' | 'shortSidePixels'>>(
 	costs: readonly Cost[],
 	ceiling: ShownRung,
 ): Cost {
 	const acceptable = costs.filter(({ name }) => rankOf(name) <= rankOf(LEAST_CEILING));
-	const isSmall = (heightPixels: number): boolean => heightPixels > 0 && heightPixels <= Number.parseInt(ceiling);
+	const isSmall = (pixels: number): boolean => pixels > 0 && pixels <= Number.parseInt(ceiling);
 	return (
 		acceptable.findLast(
-			({ name, heightPixels }) => rankOf(name) >= rankOf(ceiling) || (name === 'source' && isSmall(heightPixels)),
+			({ name, shortSidePixels }) => rankOf(name) >= rankOf(ceiling) || (name === 'source' && isSmall(shortSidePixels)),
 		) ?? acceptable[0]!
 	);
 }

@@ -19,11 +19,11 @@ import type { TierConditions, TierViewer } from './tier-input.ts';
 const SOUND_BPS = 100_000;
 const NO_LIMIT = CEILING_STEPS[0]!;
 const LADDER: PictureCost[] = [
-	{ name: '160p30', bitrateBps: 350_000, soundBps: SOUND_BPS, heightPixels: 160 },
-	{ name: '360p30', bitrateBps: 900_000, soundBps: SOUND_BPS, heightPixels: 360 },
-	{ name: '480p30', bitrateBps: 1_600_000, soundBps: SOUND_BPS, heightPixels: 480 },
-	{ name: '720p60', bitrateBps: 3_500_000, soundBps: SOUND_BPS, heightPixels: 720 },
-	{ name: 'source', bitrateBps: 6_000_000, soundBps: SOUND_BPS, heightPixels: 1080 },
+	{ name: '160p30', bitrateBps: 350_000, soundBps: SOUND_BPS, shortSidePixels: 160 },
+	{ name: '360p30', bitrateBps: 900_000, soundBps: SOUND_BPS, shortSidePixels: 360 },
+	{ name: '480p30', bitrateBps: 1_600_000, soundBps: SOUND_BPS, shortSidePixels: 480 },
+	{ name: '720p60', bitrateBps: 3_500_000, soundBps: SOUND_BPS, shortSidePixels: 720 },
+	{ name: 'source', bitrateBps: 6_000_000, soundBps: SOUND_BPS, shortSidePixels: 1080 },
 ];
 const [SOURCE_BPS, LEAST_BPS] = [6_000_000, 900_000];
 
@@ -347,7 +347,7 @@ describe('the pictures of one channel', () => {
 	it('are the source where it is no larger than the ceiling', () => {
 		const small = [
 			...LADDER.slice(0, 2),
-			{ name: 'source', bitrateBps: 1_200_000, soundBps: SOUND_BPS, heightPixels: 480 } as const,
+			{ name: 'source', bitrateBps: 1_200_000, soundBps: SOUND_BPS, shortSidePixels: 480 } as const,
 		];
 		expect(['720p60', '480p30', '360p30'].map((ceiling) => named(small, ceiling as ShownRung))).toEqual([
 			'source',

@@ -69,7 +69,7 @@ describe('sfuBudget', () => {
 
 describe('viewerCost', () => {
 	const health = { videoBitrateBps: 2_000_000, audioBitrateBps: 100_000 };
-	const layer = { rateBps: 900_000, heightPixels: 360 };
+	const layer = { rateBps: 900_000, widthPixels: 640, heightPixels: 360 };
 
 	it('is what the publisher sends; without smaller pictures nothing else', () => {
 		expect(viewerCost(health)).toEqual({ consumersPerViewer: 2, bitrateBps: 2_100_000, soundBps: 100_000 });
@@ -85,6 +85,16 @@ describe('viewerCost', () => {
 			]).pictures!.map(({ bitrateBps }) => bitrateBps);
 		expect(pictures(600_000, 2_050_000)).toEqual([700_000, 2_150_000]);
 		expect(pictures(undefined, undefined)).toEqual([1_000_000, 2_100_000]);
+	});
+
+	it('has the size of pictures by their shorter side, also of upright ones', () => {
+		const lying = { ...layer, meanBps: undefined };
+		const upright = { ...lying, widthPixels: 720, heightPixels: 1280 };
+		const { pictures } = viewerCost(health, [
+			{ ...lying, name: '360p30' },
+			{ ...upright, name: 'source' },
+		]);
+		expect(pictures!.map(({ shortSidePixels }) => shortSidePixels)).toEqual([360, 720]);
 	});
 
 	it('never falls from a picture to a better one', () => {

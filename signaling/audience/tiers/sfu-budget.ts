@@ -4,6 +4,7 @@ import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { errorMessage } from '../../../core/errors/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
 import { RateLimitedReport } from '../../../core/limits/rate-limited-report.ts';
+import { shortSide } from '../../../core/media/rung.ts';
 import type { OnAirLayer } from '../../../sfu/stage/stage-layers.ts';
 import type { PictureCost } from './held-pictures.ts';
 import type { SfuBudget, SfuLoad } from './tier-input.ts';
@@ -92,7 +93,7 @@ export type ViewerCost = {
 const ASSUMED_BITRATE_BPS = 3_000_000;
 
 /** The picture's layers of the channel's stage. */
-type MeasuredLayer = Pick<OnAirLayer, 'name' | 'rateBps' | 'meanBps' | 'heightPixels'>;
+type MeasuredLayer = Pick<OnAirLayer, 'name' | 'rateBps' | 'meanBps' | 'widthPixels' | 'heightPixels'>;
 
 /** `health`: of the channel's broadcast; undefined without one. `layers`: lowest first, the source last. */
 export function viewerCost(
@@ -106,11 +107,11 @@ export function viewerCost(
 		return cost;
 	}
 	let highest = 0;
-	const pictures = layers.map(({ name, rateBps, meanBps, heightPixels }): PictureCost => {
+	const pictures = layers.map(({ name, rateBps, meanBps, ...size }): PictureCost => {
 		const own = meanBps === undefined && name === 'source' ? bitrateBps : (meanBps ?? rateBps) + soundBps;
 		// A calm scene may make a better picture cheaper than a worse one was.
 		highest = Math.max(highest, own);
-		return { name, bitrateBps: highest, soundBps, heightPixels };
+		return { name, bitrateBps: highest, soundBps, shortSidePixels: shortSide(size) };
 	});
 	return { ...cost, pictures };
 }

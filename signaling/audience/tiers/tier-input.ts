@@ -24,8 +24,8 @@ export type SfuLoad = {
 
 export type ViewerRole = 'broadcaster' | 'moderator' | 'guest' | 'subscriber' | 'viewer';
 
-/** As the player reports it. */
-type WebRtcFailureCause = Extract<ClientMessage, { type: 'tier-failed' }>['cause'];
+/** As the player reports it; `session-ended`: just after the server had ended their session. */
+type WebRtcFailureCause = Extract<ClientMessage, { type: 'tier-failed' }>['cause'] | 'session-ended';
 
 /** The last decision for a viewer, updated by {@link nextDecided}. */
 export type DecidedTier = {

@@ -19,7 +19,7 @@ type Step = { event: Event; waitMs: number };
 
 const role = fc.constantFrom('broadcaster', 'moderator', 'guest', 'subscriber', 'viewer', 'viewer', 'viewer', 'viewer');
 const causes = ['unsupported', 'blocked', 'connection-lost', 'undecodable', 'refused', 'line-too-poor'] as const;
-const cause = fc.constantFrom(...causes, undefined);
+const cause = fc.constantFrom(...causes, 'session-ended' as const, undefined);
 const joining: fc.Arbitrary<Event> = fc.record({
 	kind: fc.constant('join' as const),
 	count: fc.integer({ min: 1, max: 12 }),

@@ -29,6 +29,8 @@ const FAILURES: Readonly<Record<NonNullable<TierViewer['failureCause']>, Failure
 	refused: { ...BLOCKED, reason: 'sfu-unavailable' },
 	unsupported: UNSUPPORTED,
 	undecodable: UNSUPPORTED,
+	// The next session needs only a moment.
+	'session-ended': { reason: 'session-ended', firstPauseMs: 5000, maxPauseMs: 5000 },
 	// Lines recover sooner than networks change.
 	'line-too-poor': { reason: 'line-too-poor', firstPauseMs: 30_000, maxPauseMs: 600_000 },
 };
@@ -97,6 +99,7 @@ function stayMs(reason: TierReason | undefined): number {
 	switch (reason) {
 		// FAILURES bounds the next attempt.
 		case 'line-too-poor':
+		case 'session-ended':
 		// Removing the pin is the viewer's wish to be moved.
 		case 'pinned':
 			return 0;

@@ -19,15 +19,15 @@ import { createHlsPlayback } from './playback/hls-playback.ts';
 import { preloadHls } from './playback/hls-preload.ts';
 import type { PlaybackError, PlaybackErrorKind, PlaybackState } from './playback/playback-state.ts';
 import type { Playback, PlaybackStatistics } from './playback/playback.ts';
-import { qualityName, type Quality } from './playback/quality.ts';
+import { matchQuality, qualityName, type Quality, type QualityPreference } from './playback/quality.ts';
 import type { PlaybackDeps } from './playback/tier-playback.ts';
 import { createWebrtcPlayback } from './playback/webrtc-playback.ts';
-import { watchScreenHeight } from './screen-height.ts';
+import { watchScreenPlace } from './screen-place.ts';
 import { SignalingClient, type SocketLike } from './signaling/signaling-client.ts';
 import { readLine, readSettings, writeLine, writeSettings } from './viewer-memory.ts';
 import { QualityChoice, shownRung } from './quality-choice.ts';
 
-export { qualityName };
+export { matchQuality, qualityName };
 export type {
 	LineProblem,
 	PlaybackError,
@@ -36,6 +36,7 @@ export type {
 	PlaybackStatistics,
 	Player,
 	Quality,
+	QualityPreference,
 	WatchSettings,
 };
 
@@ -74,7 +75,9 @@ export type PlayerView = {
 	readonly settings: WatchSettings;
 	/** What can be chosen in this tier, from the best down; may change. */
 	readonly qualities: readonly Quality[];
-	/** The viewer's choice among them; undefined: the player chooses. */
+	/** The viewer's choice, which may not be among them; undefined: the player chooses. */
+	readonly preference: QualityPreference;
+	/** What it means among them; undefined: the player chooses. */
 	readonly quality: Quality | undefined;
 	/** What is played now. */
 	readonly shownQuality: Quality | undefined;
@@ -129,6 +132,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 			switchProblem: undefined,
 			settings: { isPaused: false, ...readSettings() },
 			qualities: [],
+			preference: this.#qualities.preference,
 			quality: undefined,
 			shownQuality: undefined,
 			isSoundBlocked: false,
@@ -171,8 +175,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 		);
 		const handOver = new HandOver({ clock: systemClock, logger, stage }, { canHls: true, isPaused });
 		this.#handOver = handOver;
-		handOver.channelReported(channel.state, channel.video?.frameRate);
-		this.#qualities.channelReported(channel);
+		this.#report(channel);
 		const signaling = new SignalingClient(
 			{
 				clock: systemClock,
@@ -198,9 +201,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 		this.#chooser.start();
 		signaling.start();
 		this.#qualities.start((wish) => signaling.wishPicture(wish));
-		this.#endScreenWatch = watchScreenHeight(systemClock, container, (heightPixels) =>
-			this.#qualities.screenChanged(heightPixels),
-		);
+		this.#endScreenWatch = watchScreenPlace(systemClock, container, (place) => this.#qualities.screenChanged(place));
 		this.#cancelStatistics = systemClock.setInterval(() => {
 			const { shown, lineProblem } = handOver;
 			const qualities = this.#readQualities();
@@ -227,8 +228,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 	/** Applies the channel's state as the page knows it. */
 	channelReported(channel: ChannelDescription): void {
 		this.#session?.describe(channel);
-		this.#handOver?.channelReported(channel.state, channel.video?.frameRate);
-		this.#qualities.channelReported(channel);
+		this.#report(channel);
 	}
 
 	choose(tier: DeliveryTier): void {
@@ -286,6 +286,12 @@ class Player extends TypedEmitter<PlayerEvents> {
 		window.removeEventListener('pagehide', this.close);
 	};
 
+	#report(channel: ChannelDescription): void {
+		const { state, video, broadcastId } = channel;
+		this.#handOver?.channelReported(state, video?.frameRate, broadcastId ?? undefined);
+		this.#qualities.channelReported(channel);
+	}
+
 	#set(change: Partial<PlayerView>): void {
 		this.#view = { ...this.#view, ...change };
 		this.emit('changed', this.#view);
@@ -311,10 +317,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 			this.#qualities.pictureReported(picture);
 			this.#set({ pictureLimit: limitedBy ?? undefined });
 		});
-		signaling.on('channel', (channel) => {
-			handOver.channelReported(channel.state, channel.video?.frameRate);
-			this.#qualities.channelReported(channel);
-		});
+		signaling.on('channel', (channel) => this.#report(channel));
 	}
 
 	#update(): void {
@@ -340,10 +343,11 @@ class Player extends TypedEmitter<PlayerEvents> {
 		}
 	}
 
-	#readQualities(): Pick<PlayerView, 'qualities' | 'quality' | 'shownQuality'> {
+	#readQualities(): Pick<PlayerView, 'qualities' | 'preference' | 'quality' | 'shownQuality'> {
 		const control = this.#handOver?.shown?.playback.quality;
 		return {
 			qualities: control?.qualities ?? [],
+			preference: this.#qualities.preference,
 			quality: control?.quality,
 			shownQuality: control?.shownQuality,
 		};

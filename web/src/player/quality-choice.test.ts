@@ -5,15 +5,15 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { PictureWish, ViewerPicture } from '../../../core/protocol/signaling/signaling-messages.ts';
 import { QualityChoice, shownRung } from './quality-choice.ts';
-import { SOUND_ONLY, type Quality } from './playback/quality.ts';
+import { qualityName, SOUND_ONLY, type Quality } from './playback/quality.ts';
 
 const VIDEO = { codec: 'h264', widthPixels: 1920, heightPixels: 1080, frameRate: 60 };
 const AUDIO_LEG = { track: 'audio', tier: 'webrtc', mode: 'pass-through', reason: '' } as const;
 const PICTURE: ViewerPicture = {
 	rungs: [
-		{ rung: '360p30', heightPixels: 360, frameRate: 30 },
-		{ rung: '720p60', heightPixels: 720, frameRate: 60 },
-		{ rung: 'source', heightPixels: 1080, frameRate: 60 },
+		{ rung: '360p30', widthPixels: 640, heightPixels: 360, frameRate: 30 },
+		{ rung: '720p60', widthPixels: 1280, heightPixels: 720, frameRate: 60 },
+		{ rung: 'source', widthPixels: 1920, heightPixels: 1080, frameRate: 60 },
 	],
 	shown: '720p60',
 	limitedBy: 'line',
@@ -54,11 +54,11 @@ describe('QualityChoice', () => {
 
 	it('asks the server for what was chosen in either tier, and for the size on the screen', () => {
 		const { choice, wishes } = setUp();
-		choice.screenChanged(700);
+		choice.screenChanged({ widthPixels: 1600, heightPixels: 700 });
 		choice.pictureReported(PICTURE);
 		choice.choose(HLS);
 		choice.choose(HLS);
-		choice.screenChanged(900);
+		choice.screenChanged({ widthPixels: 1600, heightPixels: 900 });
 		choice.choose(undefined);
 		expect(wishes).toEqual([
 			{ heightPixels: 700 },
@@ -67,6 +67,39 @@ describe('QualityChoice', () => {
 			{ heightPixels: 900 },
 		]);
 	});
+
+	it('names upright pictures by their shorter side, as LL-HLS does', () => {
+		const { choice, wishes } = setUp();
+		choice.channelReported({ video: { ...VIDEO, widthPixels: 1080, heightPixels: 1920 }, legs: [] });
+		expect(choice.webrtc.qualities.map(qualityName)).toEqual(['1080p60']);
+		const rungs = PICTURE.rungs.map(({ widthPixels, heightPixels, ...rung }) => {
+			return { ...rung, widthPixels: heightPixels, heightPixels: widthPixels };
+		});
+		choice.pictureReported({ ...PICTURE, rungs });
+		expect(choice.webrtc.qualities.map(qualityName)).toEqual(['1080p60', '720p60', '360p']);
+		choice.choose(choice.webrtc.qualities[2]);
+		expect(choice.preference).toMatchObject({ heightPixels: 360 });
+		expect(wishes).toEqual([{ rung: '360p30' }]);
+	});
+
+	it.each([
+		['lying in a lying place', 1920, 1080, 1280, 720, 720],
+		['lying in an upright place', 1920, 1080, 1080, 2400, 608],
+		['upright in a lying place', 1080, 1920, 1280, 720, 720],
+		['upright in an upright place', 1080, 1920, 1080, 2400, 1920],
+	])(
+		'wishes for the height of the picture on the screen: %s',
+		(_name, width, height, placeWidth, placeHeight, wished) => {
+			const { choice, wishes } = setUp();
+			choice.screenChanged({ widthPixels: placeWidth, heightPixels: placeHeight });
+			const source = { rung: 'source', widthPixels: width, heightPixels: height, frameRate: 60 } as const;
+			choice.pictureReported({
+				...PICTURE,
+				rungs: [{ ...source, rung: '360p30', widthPixels: 0, heightPixels: 0 }, source],
+			});
+			expect(wishes.at(-1)).toEqual({ heightPixels: wished });
+		},
+	);
 
 	it('has the sound alone, for which it asks for no picture', () => {
 		const { choice, wishes } = setUp();

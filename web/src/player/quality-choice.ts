@@ -3,16 +3,21 @@
  * server for one of them.
  */
 import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
+import { shortSide } from '../../../core/media/rung.ts';
 import { SHOWN_RUNGS, type ShownRung } from '../../../core/protocol/ladder-choice.ts';
 import type { PictureWish, ViewerPicture } from '../../../core/protocol/signaling/signaling-messages.ts';
 import { ListedQualities, SOUND_ONLY, type Quality, type QualityPreference } from './playback/quality.ts';
+import type { ScreenPlace } from './screen-place.ts';
 import { readQuality, writeQuality } from './viewer-memory.ts';
 
 export class QualityChoice {
 	/** Of the WebRTC tier. */
 	readonly webrtc: ListedQualities;
 	#preference: QualityPreference = readQuality();
-	#heightPixels: number | undefined;
+	/** The player's place on the screen. */
+	#place: ScreenPlace | undefined;
+	/** Of the picture over WebRTC; undefined while it is not known. */
+	#shape: { widthPixels: number; heightPixels: number } | undefined;
 	#wish: ((wish: PictureWish) => void) | undefined;
 	#wished: PictureWish | undefined;
 	/** From the best down. */
@@ -49,34 +54,45 @@ export class QualityChoice {
 		this.webrtc.prefer(this.#preference);
 	}
 
-	/** In the screen's own pixels. */
-	screenChanged(heightPixels: number): void {
-		this.#heightPixels = heightPixels;
+	screenChanged(place: ScreenPlace): void {
+		this.#place = place;
 		this.#sendWish();
 	}
 
 	/** What the server sends over WebRTC, and what of it. */
 	pictureReported({ rungs, shown }: ViewerPicture): void {
 		this.#hasReport = rungs.length > 0;
-		this.#pictures = rungs.toReversed().map(({ rung, heightPixels, frameRate }): Quality => ({
+		this.#shape = rungs.findLast(({ widthPixels }) => widthPixels > 0) ?? this.#shape;
+		this.#pictures = rungs.toReversed().map(({ rung, frameRate, ...size }): Quality => ({
 			id: rung,
 			kind: 'picture',
-			heightPixels,
+			heightPixels: shortSide(size),
 			frameRate,
 			isSource: rung === 'source',
 		}));
 		this.#list(shown);
+		this.#sendWish();
 	}
 
 	/** Until the server reports its pictures, the publisher's is the only one. */
 	channelReported({ video, legs }: Pick<ChannelDescription, 'video' | 'legs'>): void {
 		this.#hasSound = legs.some(({ track }) => track === 'audio');
 		if (video !== null && !this.#hasReport) {
-			const heightPixels = Math.min(video.widthPixels, video.heightPixels);
+			this.#shape = video;
+			const heightPixels = shortSide(video);
 			const { frameRate } = video;
 			this.#pictures = [{ id: 'source', kind: 'picture', heightPixels, frameRate, isSource: true }];
 			this.#list('source');
 		}
+	}
+
+	/** Of the picture on the screen: it fills the place's height or its width. */
+	get #heightPixels(): number | undefined {
+		if (this.#place === undefined || this.#shape === undefined) {
+			return this.#place?.heightPixels;
+		}
+		const { widthPixels, heightPixels } = this.#shape;
+		return Math.round(Math.min(this.#place.heightPixels, (this.#place.widthPixels * heightPixels) / widthPixels));
 	}
 
 	#list(shown: string | null): void {

@@ -5,7 +5,13 @@ import { tierLimits } from '../tier-limits.ts';
 import { TIER_REASONS, type TierReason } from '../../../../core/protocol/tiers.ts';
 
 /** Wishes of a viewer and failures of their connection. */
-const OWN_REASONS: readonly TierReason[] = ['pinned', 'webrtc-unsupported', 'webrtc-blocked', 'line-too-poor'];
+const OWN_REASONS: readonly TierReason[] = [
+	'pinned',
+	'webrtc-unsupported',
+	'webrtc-blocked',
+	'line-too-poor',
+	'session-ended',
+];
 
 export function testViewer(id: string, joinedAtMs: number, change: Partial<TierViewer> = {}): TierViewer {
 	return {
@@ -152,7 +158,7 @@ export class TierWorld {
 		if (before !== undefined && before.tier !== verdict.tier) {
 			// These do not count as moves by the controller.
 			const isOwn = before.reason === 'pinned' || OWN_REASONS.includes(verdict.reason);
-			const isBack = ['worker-lost', 'line-too-poor'].includes(before.reason);
+			const isBack = ['worker-lost', 'session-ended', 'line-too-poor'].includes(before.reason);
 			const at = before.switchedAtMs;
 			const isSoon = at !== undefined && this.nowMs - at < 60_000;
 			mustHold(!isSoon || isOwn || isBack || verdict.isEmergency, `${viewer.id} was moved twice within a minute`);

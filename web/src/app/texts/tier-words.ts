@@ -28,6 +28,7 @@ const TO_VIEWER: Record<TierReason, string> = {
 		'Your line does not carry the picture in real time: low latency takes what comes, and real time is tried again now and then.',
 	'switched-lately': 'You changed a moment ago; the next change comes within a minute.',
 	'worker-lost': 'A part of the server failed; real time is tried again soon.',
+	'session-ended': 'Real time ended with the last broadcast; it is tried again in some seconds.',
 	'sfu-unavailable': 'The server’s real-time part does not answer; it is tried again soon.',
 };
 
@@ -46,6 +47,7 @@ const TO_STREAMER: Record<TierReason, string> = {
 	'line-too-poor': 'their line is too slow for the picture',
 	'switched-lately': 'changed within the last minute',
 	'worker-lost': 'an SFU worker failed',
+	'session-ended': 'their session ended with the last broadcast; tried again within seconds',
 	'sfu-unavailable': 'the SFU does not answer',
 };
 
@@ -56,7 +58,8 @@ const LINE_PROBLEMS: Record<LineProblem, string> = {
 
 /** None for what the viewer has chosen, nor for a picture that fills its place. */
 const PICTURE_LIMITS: Partial<Record<PictureLimit, string>> = {
-	seats: 'Many people watch in real time: the server sends a smaller picture. The large one comes back by itself.',
+	seats:
+		'The server’s limit for real time is reached, so the picture is smaller for now. The large one comes back by itself.',
 	line: 'Your line carries a smaller picture in real time. The large one is tried again by itself.',
 };
 

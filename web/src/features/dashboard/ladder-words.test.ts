@@ -17,7 +17,7 @@ const HEALTH = {
 	ladder: {
 		rungs: [
 			{ ...RUNG, name: '720p60', from: 'publisher' },
-			{ ...RUNG, name: '480p30', widthPixels: 854, heightPixels: 480, frameRate: 29.97, state: 'failing' },
+			{ ...RUNG, name: '480p30', widthPixels: 854, heightPixels: 480, frameRate: 29.9, state: 'failing' },
 		],
 		leftOut: [],
 		reason: '',
@@ -38,7 +38,7 @@ it('lists the source and the rungs, each with its viewers', () => {
 		{
 			rung: 'source',
 			label: '1080p60, your picture',
-			detail: '1920 × 1080, 59.9 pictures a second',
+			detail: '1920 × 1080, 60 pictures a second',
 			bitrate: '6.2 Mbit/s',
 			state: undefined,
 			viewers: { webrtc: 3, 'll-hls': 4 },

@@ -1,9 +1,10 @@
 /** The pictures that viewers can get, in words for the streamer. Pure. */
+import { shortSide } from '../../../../core/media/rung.ts';
 import type { ChannelHealth } from '../../../../core/protocol/api/channel-health.ts';
 import type { OwnChannelDescription, RungDescription } from '../../../../core/protocol/api/channel-description.ts';
 import { RUNG_NAMES, type ShownRung } from '../../../../core/protocol/ladder-choice.ts';
 import { DELIVERY_TIERS, type DeliveryTier } from '../../../../core/protocol/tiers.ts';
-import { formatBitrate, formatFrameRate, formatSize } from '../../app/texts/format.ts';
+import { formatBitrate, formatSize } from '../../app/texts/format.ts';
 
 /** One picture: the source's own, or a rung. */
 type LadderRow = {
@@ -29,9 +30,8 @@ const STATES: Record<RungDescription['state'], LadderRow['state']> = {
 
 /** `720p60`: the shorter side and the rate, where it is known. @internal for tests */
 export function formatPicture(picture: { widthPixels: number; heightPixels: number; frameRate: number }): string {
-	const shortSide = Math.min(picture.widthPixels, picture.heightPixels);
 	const rate = Math.round(picture.frameRate);
-	return `${shortSide}p${rate > 0 ? rate : ''}`;
+	return `${shortSide(picture)}p${rate > 0 ? rate : ''}`;
 }
 
 /** The source first, then the rungs from the best down. Empty without a picture. */
@@ -82,5 +82,5 @@ export function formatChoice(choice: Choice): string {
 
 function formatDetail(picture: { widthPixels: number; heightPixels: number; frameRate: number }): string {
 	const size = formatSize(picture.widthPixels, picture.heightPixels);
-	return picture.frameRate > 0 ? `${size}, ${formatFrameRate(picture.frameRate)} pictures a second` : size;
+	return picture.frameRate > 0 ? `${size}, ${Math.round(picture.frameRate)} pictures a second` : size;
 }

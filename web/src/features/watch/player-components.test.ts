@@ -6,7 +6,7 @@ import { mount } from '@vue/test-utils';
 import { describe, expect, it } from 'vitest';
 import { computed, nextTick, shallowRef } from 'vue';
 import type { ChannelDescription } from '../../../../core/protocol/api/channel-description.ts';
-import type { PlayerView, Quality } from '../../player/create-player.ts';
+import type { PlaybackStatistics, PlayerView, Quality } from '../../player/create-player.ts';
 import LatencyGauge from './LatencyGauge.vue';
 import PlayerControls from './PlayerControls.vue';
 import PlayerStage from './PlayerStage.vue';
@@ -24,6 +24,7 @@ const VIEW: PlayerView = {
 	switchProblem: undefined,
 	settings: { isPaused: false, isMuted: false, volume: 0.5 },
 	qualities: [],
+	preference: undefined,
 	quality: undefined,
 	shownQuality: undefined,
 	isSoundBlocked: false,
@@ -62,10 +63,10 @@ function fakePlayer(first: Partial<PlayerView> = {}) {
 	return { player, log, become };
 }
 
-function mountStage(first: Partial<PlayerView> = {}) {
+function mountStage(first: Partial<PlayerView> = {}, channel = CHANNEL) {
 	const { player, log, become } = fakePlayer(first);
 	const stage = mount(PlayerStage, {
-		props: { player, channel: CHANNEL, isServerUnreachable: false },
+		props: { player, channel, isServerUnreachable: false },
 		attachTo: document.body,
 	});
 	const press = (key: string, target: EventTarget = window): boolean =>
@@ -198,7 +199,7 @@ describe('the quality menu', () => {
 	});
 
 	it('begins at the choice, closes with Escape, and returns to automatic', async () => {
-		const { stage, log } = mountStage({ qualities, quality: small, shownQuality: small });
+		const { stage, log } = mountStage({ qualities, preference: small, quality: small, shownQuality: small });
 		const button = stage.get('[aria-haspopup=menu]');
 		expect(button.attributes('aria-label')).toBe('Quality: 480p');
 		await button.trigger('click');
@@ -213,12 +214,88 @@ describe('the quality menu', () => {
 	});
 
 	it('has a text over sound without a picture, with the reason', async () => {
-		const { stage, become } = mountStage({ qualities, quality: sound, shownQuality: sound });
+		const { stage, become } = mountStage({ qualities, preference: sound, quality: sound, shownQuality: sound });
 		expect(stage.get('.sound-only [role=status]').text()).toBe('Audio only');
-		await become({ quality: undefined });
+		await become({ preference: undefined, quality: undefined });
+		expect(stage.get('.sound-only [role=status]').text()).toContain('your line is too slow');
+		await become({ preference: small, quality: small });
 		expect(stage.get('.sound-only [role=status]').text()).toContain('your line is too slow');
 		await become({ shownQuality: small });
 		expect(stage.find('.sound-only').exists()).toBe(false);
+		stage.unmount();
+	});
+
+	it('keeps the focus while entries come, go and move, and closes with Escape', async () => {
+		const { stage, log, become } = mountStage({ qualities, preference: small, quality: small, shownQuality: small });
+		const button = stage.get('[aria-haspopup=menu]');
+		const focused = (): string => document.activeElement!.textContent;
+		for (const close of ['from an entry', 'from nowhere']) {
+			await become({ qualities, quality: small });
+			await button.trigger('click');
+			const other = { ...small, id: 'other' };
+			await become({ qualities: [source, other, sound], quality: other });
+			expect(focused()).toContain('480p');
+			await become({ qualities: [source, sound], quality: source });
+			expect(focused()).toContain('480p not available');
+			key('Home');
+			await become({ qualities });
+			expect(focused()).toContain('Auto');
+			if (close === 'from nowhere') {
+				(document.activeElement as HTMLElement).blur();
+			}
+			key('m');
+			key('k');
+			key('Escape');
+			await nextTick();
+			expect(stage.find('[role=menu]').exists()).toBe(false);
+			expect(document.activeElement).toBe(button.element);
+		}
+		expect(log).toEqual(['start']);
+		key('m');
+		expect(log.at(-1)).toBe('mute');
+		stage.unmount();
+	});
+
+	it('closes with Escape wherever the focus is, and leaves it and other keys there', async () => {
+		const { stage, log } = mountStage({ qualities, shownQuality: small });
+		await stage.get('[aria-haspopup=menu]').trigger('click');
+		const mute = stage.get<HTMLButtonElement>('[aria-label="Mute (m)"]').element;
+		mute.focus();
+		key('m');
+		expect(log.at(-1)).toBe('mute');
+		key('Escape');
+		await nextTick();
+		expect(stage.find('[role=menu]').exists()).toBe(false);
+		expect(document.activeElement).toBe(mute);
+		stage.unmount();
+	});
+
+	it('changes nothing when a choice that waits is chosen again', async () => {
+		const { stage, log } = mountStage({
+			qualities: [source],
+			preference: small,
+			quality: source,
+			shownQuality: source,
+		});
+		const button = stage.get('[aria-haspopup=menu]');
+		expect(button.text()).toBe('480p · now 1080p60');
+		await button.trigger('click');
+		await stage.get('[aria-checked=true]').trigger('click');
+		expect(log).toEqual(['start']);
+		stage.unmount();
+	});
+
+	it('has a text over a source of sound alone, and no latency that is never measured', async () => {
+		const statistics = { widthPixels: undefined, latencyMs: undefined } as PlaybackStatistics;
+		const channel = { ...CHANNEL, video: null };
+		const { stage, become } = mountStage({ statistics }, channel);
+		expect(stage.get('.sound-only [role=status]').text()).toBe('Audio only');
+		expect(stage.find('.gauge').exists()).toBe(false);
+		await become({ statistics: { ...statistics, latencyMs: 300 } });
+		expect(stage.get('.gauge').text()).toContain('0.30 s');
+		await become({ statistics: { ...statistics, widthPixels: 640 } });
+		expect(stage.find('.sound-only').exists()).toBe(false);
+		expect(stage.get('.gauge').text()).toContain('measuring');
 		stage.unmount();
 	});
 });
@@ -247,7 +324,7 @@ describe('the tier on the page', () => {
 		const status = mount(TierStatus, { props: { ...props, decision } });
 		const before = status.text();
 		await status.setProps({ pictureLimit: 'seats' });
-		expect(status.text()).toContain('the server sends a smaller picture');
+		expect(status.text()).toContain('so the picture is smaller for now');
 		await status.setProps({ pictureLimit: 'line' });
 		expect(status.text()).toContain('Your line carries a smaller picture');
 		for (const pictureLimit of ['screen', 'choice', undefined] as const) {

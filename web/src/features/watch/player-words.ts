@@ -14,8 +14,8 @@ export type PlayerNotice = {
 	suggestedTier: DeliveryTier | undefined;
 };
 
-/** Over sound that plays without its picture. */
-export const SOUND_ONLY_BY_CHOICE = 'Audio only';
+/** Over sound that plays without a picture. */
+export const SOUND_ONLY = 'Audio only';
 export const SOUND_ONLY_BY_LINE = 'Audio only for now: your line is too slow for the picture. It returns by itself.';
 
 /** @internal for tests */

@@ -90,8 +90,8 @@ export class DelaySlide {
 	}
 
 	/**
-	 * The sound alone: its target is set at once, and again only when the sound has got there. On its way it is behind its
-	 * target, and a target that follows it overshoots. `aheadMs`: of its aim. `latencyMs`: on any steady clock.
+	 * The sound alone: its target is set at once, and again only when the sound has got there. On its way it is behind
+	 * its target, and a target that follows it overshoots. `aheadMs`: of its aim. `latencyMs`: on any steady clock.
 	 */
 	creep({ aheadMs, latencyMs, nowMs }: { aheadMs: number; latencyMs: number; nowMs: number }): DelayTarget {
 		const moved = this.#moved;

@@ -85,4 +85,29 @@ describe('EmergencyWatch', () => {
 		expect(check(failed('webrtc', { kind: 'unreachable', detail: '', fatal: false }), 'live')).toBe('connection-lost');
 		expect(check(failed('webrtc', { kind: 'unsupported', detail: '', fatal: true }), 'live')).toBe('unsupported');
 	});
+
+	it('gives a leg its time again when it connects to the next broadcast, and not when it lost the old one', async () => {
+		const { clock, delay, leg, watch, check } = setUp({ latestMs: 1 });
+		await clock.advance(10_000);
+		delay.lastMediaAtMs = clock.monotonicMs();
+		expect(check(leg, 'live')).toBeUndefined();
+		const connecting: WatchedLeg = { ...leg, state: 'connecting', latestMs: undefined };
+		await clock.advance(1400);
+		expect(check(connecting, 'live')).toBeUndefined();
+		await clock.advance(60_000);
+		expect(check({ ...leg, state: 'ended' }, 'live')).toBeUndefined();
+		expect(check(connecting, 'starting')).toBeUndefined();
+		await clock.advance(1400);
+		expect(check(connecting, 'live')).toBeUndefined();
+		await clock.advance(200);
+		expect(check(connecting, 'live')).toBe('connection-lost');
+		watch.restart(clock.monotonicMs());
+		expect(check(connecting, 'live')).toBe('recovered');
+		await clock.advance(1600);
+		expect(check(connecting, 'live')).toBe('connection-lost');
+		// A rebuilt connection is no news.
+		expect(check(leg, 'live')).toBe('connection-lost');
+		await clock.advance(100);
+		expect(check(connecting, 'live')).toBe('connection-lost');
+	});
 });

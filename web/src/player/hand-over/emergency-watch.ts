@@ -26,8 +26,16 @@ export class EmergencyWatch {
 		this.#cause = undefined;
 	}
 
+	/** Another broadcast has begun, and the leg connects again. */
+	restart(nowMs: number): void {
+		this.#beganAtMs = nowMs;
+	}
+
 	/** Why the shown leg fails; `recovered` once when it stops failing. Call it about ten times a second. */
 	check(leg: WatchedLeg, channelState: ChannelState, nowMs: number): TierFailureCause | 'recovered' | undefined {
+		if (channelState !== 'live' || (!isAwaited(leg) && this.#cause === undefined)) {
+			this.#beganAtMs = nowMs;
+		}
 		// Without a publisher neither tier plays.
 		const cause = channelState === 'live' ? this.#causeOf(leg, nowMs) : undefined;
 		const hasRecovered = cause === undefined && this.#cause !== undefined;
@@ -46,13 +54,13 @@ export class EmergencyWatch {
 		if (state === 'error' && error !== undefined && (error.fatal || tier === 'webrtc')) {
 			return error.kind === 'unreachable' ? 'connection-lost' : error.kind;
 		}
-		if (tier !== 'webrtc' || delay === undefined || ['offline', 'ended', 'stopped', 'idle'].includes(state)) {
+		if (tier !== 'webrtc' || delay === undefined || isAtRest(state)) {
 			return undefined;
 		}
 		if (lineVerdict === 'line-too-poor' && !this.hasSmallerPicture) {
 			return 'line-too-poor';
 		}
-		if (latestMs === undefined && state !== 'playing') {
+		if (isAwaited({ state, latestMs })) {
 			const isLate = nowMs - this.#beganAtMs > FIRST_FRAME_PATIENCE_MS;
 			return isLate ? (delay.hasConnected ? 'connection-lost' : 'blocked') : undefined;
 		}
@@ -60,4 +68,13 @@ export class EmergencyWatch {
 		const missedMs = isSoundAlone ? SOUND_MISSED_MS : MEDIA_MISSED_MS;
 		return lastMediaAtMs !== undefined && nowMs - lastMediaAtMs > missedMs ? 'connection-lost' : undefined;
 	}
+}
+
+function isAtRest(state: WatchedLeg['state']): boolean {
+	return ['offline', 'ended', 'stopped', 'idle'].includes(state);
+}
+
+/** True while its connection is to bring the first picture. */
+function isAwaited({ state, latestMs }: Pick<WatchedLeg, 'state' | 'latestMs'>): boolean {
+	return latestMs === undefined && state !== 'playing' && !isAtRest(state);
 }

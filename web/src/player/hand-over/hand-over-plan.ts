@@ -125,6 +125,15 @@ export class HandOverPlan {
 		return this.#isPictureGivenUp ? [{ do: 'rest' }] : [];
 	}
 
+	/** Another broadcast has begun: both legs connect again. */
+	broadcastChanged(nowMs: number): void {
+		this.#emergency.restart(nowMs);
+		if (this.#pending !== undefined) {
+			this.#pending.playsSinceMs = undefined;
+			this.#changedAtMs = nowMs;
+		}
+	}
+
 	pendingChanged(now: StageReading): PlanAction[] {
 		const [pending, state] = [this.#pending, now.pending?.state];
 		if (pending === undefined || state === undefined) {

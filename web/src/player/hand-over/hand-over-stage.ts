@@ -36,6 +36,8 @@ export class HandOverStage extends TypedEmitter<StageEvents> {
 	readonly #timer: HandOverTimer;
 	#level: Level;
 	#channelState: ChannelState;
+	/** The newest one; undefined before any. */
+	#broadcastId: string | undefined;
 	/** The publisher's, in frames per second, as the server reports it. */
 	#sourceFrameRate: number | undefined;
 	#shown: Screen | undefined;
@@ -87,7 +89,7 @@ export class HandOverStage extends TypedEmitter<StageEvents> {
 			case 'open':
 				this.#timer.begin(action.tier);
 				this.#pending = this.#makeScreen(action.tier, false, false, action.start);
-				this.#pending.playback.start(this.#pending.video, this.#channelState);
+				this.#pending.playback.start(this.#pending.video, this.#channelState, this.#broadcastId);
 				break;
 			case 'close-pending':
 				this.#closePending();
@@ -127,12 +129,13 @@ export class HandOverStage extends TypedEmitter<StageEvents> {
 		}
 	}
 
-	/** Applies the channel's state as the server reports it. `sourceFrameRate`: of the publisher's picture. */
-	channelReported(channelState: ChannelState, sourceFrameRate: number | undefined): void {
+	/** See HandOver.channelReported(). */
+	channelReported(channelState: ChannelState, sourceFrameRate?: number, broadcastId?: string): void {
 		this.#channelState = channelState;
 		this.#sourceFrameRate = sourceFrameRate;
-		this.#shown?.playback.channelReported(channelState);
-		this.#pending?.playback.channelReported(channelState);
+		this.#broadcastId = broadcastId;
+		this.#shown?.playback.channelReported(channelState, broadcastId);
+		this.#pending?.playback.channelReported(channelState, broadcastId);
 	}
 
 	/** Of the viewer, for all legs that play. */
@@ -210,7 +213,7 @@ export class HandOverStage extends TypedEmitter<StageEvents> {
 			// Started later, so that `#shown` is set when the first states are reported.
 			queueMicrotask(() => {
 				if (screen.playback.state === 'idle') {
-					screen.playback.start(screen.video, this.#channelState);
+					screen.playback.start(screen.video, this.#channelState, this.#broadcastId);
 				}
 			});
 		}

@@ -74,6 +74,7 @@ class FakePlayback extends TypedEmitter<PlaybackEvents> implements Playback {
 	state: PlaybackState = 'idle';
 	verdict: LineVerdict = 'plays';
 	hasPicture = true;
+	readonly broadcastIds: Array<string | undefined> = [undefined];
 	video: FakeVideo | undefined;
 
 	constructor(tier: DeliveryTier, begin: PlaybackStart) {
@@ -119,7 +120,14 @@ class FakePlayback extends TypedEmitter<PlaybackEvents> implements Playback {
 	lineVerdict(): LineVerdict {
 		return this.verdict;
 	}
-	channelReported(): void {}
+	/** Like a real one, which connects again. */
+	channelReported(_channelState: ChannelState, broadcastId?: string): void {
+		this.broadcastIds.push(broadcastId);
+		if (broadcastId !== this.broadcastIds.at(-2)) {
+			this.shownMoments.clear();
+			this.#set('connecting');
+		}
+	}
 	retry(): void {}
 	statistics() {
 		return {} as ReturnType<Playback['statistics']>;
@@ -268,6 +276,34 @@ describe('a pause', () => {
 		isVisible = true;
 		await clock.advance(100);
 		expect(handOver.settings.isPaused).toBe(false);
+	});
+});
+
+describe('a new broadcast', () => {
+	it('reaches both legs, and ends a precaution that the end of the old one was the cause of', async () => {
+		const { handOver, legs, events, clock, play, watch } = setUp();
+		const { leg } = await watch('webrtc');
+		Object.assign(leg.delay!, { lastMediaAtMs: clock.monotonicMs() });
+		await clock.advance(500);
+		expect([legs.length, handOver.pendingTier]).toEqual([2, 'll-hls']);
+		handOver.channelReported('live', 30, 'two');
+		expect(legs.map(({ broadcastIds }) => broadcastIds.at(-1))).toEqual(['two', 'two']);
+		await clock.advance(100);
+		expect([legs[1]!.state, handOver.pendingTier]).toEqual(['stopped', undefined]);
+		Object.assign(leg.delay!, { lastMediaAtMs: Infinity });
+		await play(3000);
+		expect([legs.length, leg.state, events]).toEqual([2, 'playing', []]);
+	});
+
+	it('is still left for LL-HLS when its WebRTC does not come', async () => {
+		const { handOver, legs, events, clock, play, watch } = setUp();
+		const { leg } = await watch('webrtc');
+		leg.hasPicture = false;
+		handOver.channelReported('live', 30, 'two');
+		await clock.advance(1400);
+		expect(legs).toHaveLength(1);
+		await play(2000);
+		expect(events).toEqual(['swapped ll-hls', 'failed webrtc connection-lost']);
 	});
 });
 

@@ -35,6 +35,7 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 	readonly #deps: HandOverDeps;
 	readonly #plan: HandOverPlan;
 	readonly #cancelTick: CancelTimer;
+	#broadcastId: string | undefined;
 
 	constructor(deps: HandOverDeps, options: { canHls: boolean; isPaused: boolean }) {
 		super(deps.logger);
@@ -83,9 +84,17 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 		this.#run(this.#plan.choose(this.#deps.stage.read(), { tier, reason, isEmergency }));
 	}
 
-	/** Applies the channel's state as the server reports it. `sourceFrameRate`: of the publisher's picture. */
-	channelReported(channelState: ChannelState, sourceFrameRate?: number): void {
-		this.#deps.stage.channelReported(channelState, sourceFrameRate);
+	/**
+	 * Applies the channel's state as the server reports it. `sourceFrameRate`: of the publisher's picture.
+	 * `broadcastId`: of the broadcast that runs; undefined: none.
+	 */
+	channelReported(channelState: ChannelState, sourceFrameRate?: number, broadcastId = this.#broadcastId): void {
+		const { clock, stage } = this.#deps;
+		if (broadcastId !== this.#broadcastId) {
+			this.#broadcastId = broadcastId;
+			this.#plan.broadcastChanged(clock.monotonicMs());
+		}
+		stage.channelReported(channelState, sourceFrameRate, broadcastId);
 	}
 
 	/** `isLeft`: the server may send a smaller picture over WebRTC than it does now. */

@@ -145,6 +145,16 @@ describe('LadderSource', () => {
 		expect(await playlist('picture')).toContain('/video4/');
 	});
 
+	it('keeps to its broadcast when another one is at the address', async () => {
+		const { source, clock, origin, picture, playlist } = await setUp({ knownBps: 1.2e6 });
+		await clock.advance(4000);
+		origin.missing.add('video3');
+		origin.folder = 'next/';
+		expect(read(await picture(0)).init).toBe('video4');
+		expect(source.ladder.rungs).toHaveLength(5);
+		expect(await playlist('picture')).toContain('/ada/video4/');
+	});
+
 	it('rejects what no rung has', async () => {
 		const { origin, picture } = await setUp();
 		for (const { name } of SIMULATED_TRACKS) {

@@ -369,12 +369,22 @@ export class LadderSource extends TypedEmitter<LadderSourceEvents> {
 		try {
 			const answer = await this.#request(this.#url, { signal: this.#abort.signal });
 			const ladder = parseLadder(new TextDecoder().decode(answer.bytes), answer.url);
-			if (ladder !== undefined && JSON.stringify(ladder) !== JSON.stringify(this.#ladder)) {
+			if (
+				ladder !== undefined &&
+				this.#isOfBroadcast(ladder) &&
+				JSON.stringify(ladder) !== JSON.stringify(this.#ladder)
+			) {
 				this.#replaceLadder(ladder);
 			}
 		} catch (error) {
 			this.#deps.logger.debug({ error }, 'the multivariant playlist could not be read again');
 		}
+	}
+
+	/** False for that of the next broadcast, which is another timeline. All tracks of a broadcast are in one folder. */
+	#isOfBroadcast({ rungs }: Ladder): boolean {
+		const [folder, known] = [rungs, this.#ladder.rungs].map(([best]) => new URL('..', best!.playlistUrl).href);
+		return folder === known;
 	}
 
 	#replaceLadder(ladder: Ladder): void {

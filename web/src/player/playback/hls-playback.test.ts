@@ -12,11 +12,15 @@ const PART_SECONDS = 0.2;
 class FakeHls {
 	static isSupported = (): boolean => true;
 	static readonly made: FakeHls[] = [];
+	/** The broadcast that the channel's address leads to. */
+	static running = 'one';
 	readonly calls: string[] = [];
 	readonly listeners = new Map<string, (event: string, data: object) => void>();
 	readonly config = {};
 	readonly inFlightFragments = {};
-	readonly levels = [{ videoCodec: 'avc1.42e01f', audioCodec: 'mp4a.40.2' }];
+	readonly levels = [
+		{ videoCodec: 'avc1.42e01f', audioCodec: 'mp4a.40.2', url: [`/hls/a/${FakeHls.running}/0/index.m3u8`] },
+	];
 	readonly currentLevel = 0;
 	media = null;
 	liveSyncPosition = null;
@@ -56,6 +60,7 @@ class BufferedVideo extends FakeVideo {
 async function setUp({ fromCaptureTimeMs = undefined as number | undefined, library = async () => LIBRARY } = {}) {
 	FakeHls.made.length = 0;
 	FakeHls.isSupported = () => true;
+	FakeHls.running = 'one';
 	const [clock, video] = [new FakeClock(), new BufferedVideo()];
 	const loadLadder = async () => undefined;
 	const browser = { hasMediaSource: () => true, loadLibrary: library, loadLadder } as unknown as HlsBrowser;
@@ -67,7 +72,7 @@ async function setUp({ fromCaptureTimeMs = undefined as number | undefined, libr
 		chance: () => 0,
 	};
 	const playback = createHlsPlayback(deps, { hlsUrl: '/hls/a.m3u8', fromCaptureTimeMs }, browser);
-	playback.start(video as unknown as HTMLVideoElement, 'live');
+	playback.start(video as unknown as HTMLVideoElement, 'live', 'one');
 	await clock.advance(0);
 
 	/** A playlist whose last part ends here, with one segment per second from media time 0 on. */
@@ -241,6 +246,36 @@ describe('an LL-HLS playback', () => {
 		await clock.advance(10_000);
 		expect(FakeHls.made).toHaveLength(2);
 	});
+
+	it.each([0, 30_000])(
+		'loads the next broadcast at its live edge when the old one has ended, %i ms behind live',
+		async (pausedMs) => {
+			const { clock, video, playback, play, behindSeconds } = await setUp();
+			video.currentTime = 9.4;
+			await play(3000);
+			if (pausedMs > 0) {
+				playback.timeShift!.holdPosition();
+				video.paused = true;
+				await play(pausedMs);
+				video.paused = false;
+				await play(1000);
+				expect(behindSeconds()).toBeGreaterThan(20);
+			}
+			FakeHls.running = 'two';
+			playback.channelReported('live', 'two');
+			await play(400);
+			expect(FakeHls.made).toHaveLength(1);
+			// As a browser does at the end of the media.
+			Object.assign(video, { ended: true, paused: true });
+			await clock.advance(100);
+			expect(FakeHls.made.map(({ calls }) => calls.at(-1))).toEqual(['destroy', 'attach']);
+			expect(playback.timeShift!.isShifted).toBe(false);
+			Object.assign(video, { ended: false, paused: false });
+			await play(10_000);
+			expect([playback.state, FakeHls.made.length]).toEqual(['playing', 2]);
+			expect(behindSeconds()).toBeLessThan(1);
+		},
+	);
 
 	it('reports a library that cannot load or is not supported', async () => {
 		const away = await setUp({ library: () => Promise.reject(new Error('offline')) });

@@ -60,6 +60,7 @@ class HlsJsConnection implements MediaConnection, TimeShift {
 		(preference) => (this.#preference = preference),
 	);
 	readonly rebuildAfterMs = 7000;
+	readonly playsToEnd = true;
 	readonly #deps: ConnectionDeps;
 	readonly #hlsUrl: string;
 	#knownBps: number | undefined;
@@ -151,6 +152,14 @@ class HlsJsConnection implements MediaConnection, TimeShift {
 		this.#knownBps = this.#session?.rungs?.estimateBps ?? this.#knownBps;
 		this.#session?.close();
 		this.#session = undefined;
+	}
+
+	get hasEnded(): boolean {
+		return this.#session?.hasEnded === true;
+	}
+
+	leadsTo(broadcastId: string): boolean | undefined {
+		return this.#session?.leadsTo(broadcastId);
 	}
 
 	repair(step: number): void {

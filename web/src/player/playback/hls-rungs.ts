@@ -2,6 +2,7 @@
 import type { HlsConfig } from 'hls.js';
 import type { Clock } from '../../../../core/lifecycle/clock.ts';
 import type { Logger } from '../../../../core/logger.ts';
+import { shortSide } from '../../../../core/media/rung.ts';
 import { httpRequest, HttpStatusError } from '../ladder/http-request.ts';
 import { parseLadder, type Ladder, type Rung } from '../ladder/ladder.ts';
 import { LadderSource } from '../ladder/ladder-source.ts';
@@ -170,7 +171,7 @@ export class HlsRungs {
 }
 
 function qualityOf({ playlistUrl, widthPixels, heightPixels, frameRate, isSource }: Rung): Quality {
-	const shorter = Math.min(widthPixels, heightPixels);
+	const shorter = shortSide({ widthPixels, heightPixels });
 	return { id: playlistUrl, kind: 'picture', heightPixels: shorter, frameRate, isSource };
 }
 

@@ -59,6 +59,7 @@ export class HlsSession {
 	#hls: Hls | undefined;
 	#loading: HlsLoading | undefined;
 	#rungs: HlsRungs | undefined;
+	#ladder: Ladder | undefined;
 	/** The line was known to be poor before the ladder was. */
 	#isLinePoor = false;
 	#details: LevelDetails | undefined;
@@ -94,6 +95,7 @@ export class HlsSession {
 			this.fail('unsupported', 'This browser cannot play H.264 through Media Source Extensions.', true);
 			return;
 		}
+		this.#ladder = ladder;
 		if (ladder !== undefined) {
 			const onPartLate = (): void => this.#rateController.stalled(this.#deps.clock.monotonicMs());
 			this.#rungs = new HlsRungs(this.#deps, ladder, { hlsUrl, knownBps, preference, onPartLate });
@@ -125,6 +127,17 @@ export class HlsSession {
 	get isStarved(): boolean {
 		const progressAtMs = this.#loading?.progressAtMs ?? -Infinity;
 		return this.isFollowing && this.#deps.clock.monotonicMs() - progressAtMs < PROGRESS_PATIENCE_MS;
+	}
+
+	/** Everything of a broadcast that is over has been played. */
+	get hasEnded(): boolean {
+		return this.#hls !== undefined && this.#deps.video.ended;
+	}
+
+	/** Whether this broadcast is loaded, whose id is in the addresses; undefined until there are any. */
+	leadsTo(broadcastId: string): boolean | undefined {
+		const url = this.#ladder?.rungs[0]?.playlistUrl ?? this.#hls?.levels[0]?.url[0];
+		return url?.includes(`/${broadcastId}/`);
 	}
 
 	get isFollowing(): boolean {

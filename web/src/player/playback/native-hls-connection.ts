@@ -24,6 +24,7 @@ export class NativeHlsConnection implements MediaConnection {
 	/** The browser chooses the picture by itself. */
 	readonly quality = new ListedQualities(undefined);
 	readonly rebuildAfterMs = 9000;
+	readonly playsToEnd = true;
 	readonly #deps: { clock: Clock };
 	readonly #hlsUrl: string;
 	#video: DatedVideo | undefined;
@@ -65,6 +66,15 @@ export class NativeHlsConnection implements MediaConnection {
 		this.#video?.removeAttribute('src');
 		this.#video?.load();
 		this.#video = undefined;
+	}
+
+	get hasEnded(): boolean {
+		return this.#video?.ended === true;
+	}
+
+	/** Which one the browser has loaded is not known: each other one is loaded again. */
+	leadsTo(): boolean {
+		return false;
 	}
 
 	repair(): void {

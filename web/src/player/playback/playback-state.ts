@@ -18,6 +18,8 @@ export type PlaybackEvent =
 	| 'channel-interrupted'
 	| 'channel-offline'
 	| 'broadcast-ended'
+	/** Another one has begun, and is loaded. */
+	| 'broadcast-changed'
 	| 'failed'
 	| 'retried'
 	| 'stopped';
@@ -37,11 +39,18 @@ export const PLAYBACK_TRANSITIONS = {
 		failed: 'error',
 		stopped: 'stopped',
 	},
-	playing: { 'frames-missed': 'stalled', 'broadcast-ended': 'ended', failed: 'error', stopped: 'stopped' },
+	playing: {
+		'frames-missed': 'stalled',
+		'broadcast-ended': 'ended',
+		'broadcast-changed': 'connecting',
+		failed: 'error',
+		stopped: 'stopped',
+	},
 	stalled: {
 		'frame-shown': 'playing',
 		'channel-interrupted': 'interrupted',
 		'broadcast-ended': 'ended',
+		'broadcast-changed': 'connecting',
 		failed: 'error',
 		stopped: 'stopped',
 	},
@@ -49,6 +58,7 @@ export const PLAYBACK_TRANSITIONS = {
 		'frame-shown': 'playing',
 		'channel-live': 'connecting',
 		'broadcast-ended': 'ended',
+		'broadcast-changed': 'connecting',
 		'channel-offline': 'offline',
 		failed: 'error',
 		stopped: 'stopped',
@@ -73,6 +83,7 @@ export const PLAYBACK_TRANSITIONS = {
 		'channel-interrupted': 'interrupted',
 		'channel-offline': 'offline',
 		'broadcast-ended': 'ended',
+		'broadcast-changed': 'connecting',
 		stopped: 'stopped',
 	},
 	stopped: {},

@@ -100,9 +100,10 @@ export interface Playback {
 	readonly state: PlaybackState;
 	/** Why it does not play; defined in state `error`, and while retrying after a failure. */
 	readonly error: PlaybackError | undefined;
-	/** Starts to connect. `channelState`: the latest that the server reported. */
-	start(video: HTMLVideoElement, channelState: ChannelState): void;
-	channelReported(channelState: ChannelState): void;
+	/** Starts to connect. `channelState`, `broadcastId`: the latest that the server reported. */
+	start(video: HTMLVideoElement, channelState: ChannelState, broadcastId?: string): void;
+	/** `broadcastId`: of the broadcast that runs; another one than before is loaded. Undefined: none, or not known. */
+	channelReported(channelState: ChannelState, broadcastId?: string): void;
 	/** Tries again at once, when the viewer asks for it. */
 	retry(): void;
 	/** The server stops the picture: only the sound plays until another playback takes over; no repair is tried. */
@@ -131,6 +132,12 @@ export interface MediaConnection {
 	readonly quality: QualityControl;
 	/** Without a frame for this long on a live channel, a new connection is made. */
 	readonly rebuildAfterMs: number;
+	/** What is left of a broadcast that is over still plays. */
+	readonly playsToEnd: boolean;
+	/** The server has ended it, and nothing is left to play. */
+	readonly hasEnded: boolean;
+	/** Whether it is a connection to this broadcast; undefined: not known yet. */
+	leadsTo(broadcastId: string): boolean | undefined;
 	/**
 	 * Connects and plays in the video element. A failure, at once or later, is reported to `onFailure`, at most once per
 	 * connection and never after {@link disconnect}.

@@ -9,7 +9,13 @@ import { FakeVideo } from './testing/fake-video.ts';
 import { TierPlayback } from './tier-playback.ts';
 
 class FakeConnection implements MediaConnection {
-	readonly tier = 'webrtc';
+	tier: MediaConnection['tier'] = 'webrtc';
+	playsToEnd = false;
+	hasEnded = false;
+	/** The one that the channel's address leads to, and the one that is connected. */
+	running: string | undefined = 'one';
+	connected: string | undefined;
+	readonly reached: Array<string | undefined> = [];
 	readonly quality = new ListedQualities(undefined);
 	readonly rebuildAfterMs = 5000;
 	readonly calls: string[] = [];
@@ -31,6 +37,15 @@ class FakeConnection implements MediaConnection {
 	connect(_video: HTMLVideoElement, onFailure: (failure: ConnectionFailure) => void): void {
 		this.calls.push('connect');
 		this.fail = onFailure;
+		this.hasEnded = false;
+		this.connected = this.running;
+		this.reached.push(this.running);
+		if (this.running === undefined) {
+			queueMicrotask(() => onFailure({ ...UNREACHABLE, channelState: 'offline' }));
+		}
+	}
+	leadsTo(broadcastId: string): boolean | undefined {
+		return this.connected === undefined ? undefined : this.connected === broadcastId;
 	}
 	disconnect(): void {
 		this.calls.push('disconnect');
@@ -70,7 +85,7 @@ function setUp() {
 		playback,
 		states,
 		start: (channelState: 'live' | 'offline' | 'interrupted' = 'live') =>
-			playback.start(video as unknown as HTMLVideoElement, channelState),
+			playback.start(video as unknown as HTMLVideoElement, channelState, 'one'),
 		async play(ms: number) {
 			for (let passedMs = 0; passedMs < ms; passedMs += 40) {
 				video.showFrame(clock.monotonicMs());
@@ -228,6 +243,125 @@ describe('TierPlayback', () => {
 		expect(connection.calls).toEqual(['connect', 'disconnect']);
 		expect(clock.pendingCount).toBe(0);
 		expect(() => start()).toThrow(TypeError);
+	});
+});
+
+describe('the next broadcast', () => {
+	const TIERS = ['webrtc', 'll-hls'] as const;
+	const VIEWERS = ['watching', 'hidden', 'paused'] as const;
+	/** What is reported to the player: a short gap is over before its next report. */
+	const NEWS = {
+		'nothing of the end': ['live two'],
+		'the start': ['starting two', 'live two'],
+		'a lost publisher': ['interrupted one', 'live two'],
+		'the end': ['offline', 'starting two', 'live two'],
+		'old news again': ['live one', 'live two'],
+	} as const;
+	const ORDERS = ['news first', 'end first'] as const;
+	const cases = TIERS.flatMap((tier) =>
+		VIEWERS.flatMap((viewer) =>
+			Object.keys(NEWS).flatMap((news) =>
+				ORDERS.map((order) => ({ tier, viewer, news: news as keyof typeof NEWS, order })),
+			),
+		),
+	);
+
+	it.each(cases)('is loaded in $tier while $viewer, after $news, $order', async ({ tier, viewer, news, order }) => {
+		const { playback, connection, video, page, clock, start, play } = setUp();
+		Object.assign(connection, { tier, playsToEnd: tier === 'll-hls' });
+		start();
+		await play(3000);
+		page.isVisible = viewer !== 'hidden';
+		video.paused = viewer === 'paused';
+		// A browser pauses an element whose media have ended. A paused one does not come to the end.
+		const end = (): void => {
+			connection.hasEnded = tier === 'webrtc' || viewer !== 'paused';
+			video.paused ||= tier === 'll-hls';
+		};
+		connection.running = news === 'the end' ? undefined : 'two';
+		if (order === 'end first') {
+			end();
+			await clock.advance(200);
+		}
+		for (const report of NEWS[news]) {
+			const [state, broadcastId] = report.split(' ') as ['live', string | undefined];
+			connection.running = broadcastId === 'two' ? 'two' : connection.running;
+			playback.channelReported(state, broadcastId);
+			await clock.advance(200);
+		}
+		if (order === 'news first' && connection.connected === 'one') {
+			end();
+			await clock.advance(200);
+		}
+		expect(connection.connected).toBe('two');
+		video.paused = viewer === 'paused';
+		await play(1000);
+		expect(playback.state).toBe('playing');
+		expect(connection.reached.filter((broadcastId) => broadcastId === 'two')).toHaveLength(1);
+	});
+
+	it('waits while the last seconds of the old one still play, and no longer', async () => {
+		const { playback, connection, clock, start, play } = setUp();
+		Object.assign(connection, { tier: 'll-hls', playsToEnd: true });
+		start();
+		await play(3000);
+		connection.running = 'two';
+		playback.channelReported('live', 'two');
+		await play(2000);
+		expect(connection.connected).toBe('one');
+		await clock.advance(1800);
+		expect(connection.connected).toBe('two');
+	});
+
+	it('is not there yet when the last report is old, and is loaded when it begins', async () => {
+		const { playback, connection, clock, start, play } = setUp();
+		start();
+		await play(3000);
+		connection.hasEnded = true;
+		connection.running = undefined;
+		await clock.advance(100);
+		connection.fail({ ...UNREACHABLE, channelState: 'offline' });
+		expect(playback.state).toBe('ended');
+		await clock.advance(70_000);
+		connection.running = 'two';
+		playback.channelReported('live', 'two');
+		await play(200);
+		expect([playback.state, connection.connected]).toEqual(['playing', 'two']);
+	});
+
+	it('is loaded at once when it goes live, however often it was refused while it started', async () => {
+		const { playback, connection, clock, start } = setUp();
+		start('offline');
+		playback.channelReported('starting', 'two');
+		for (let count = 0; count < 5; count++) {
+			connection.fail({ error: { kind: 'refused', detail: '', fatal: false }, retryAfterSeconds: 1 });
+			expect(playback.state).toBe('connecting');
+			await clock.advance(count < 4 ? 8000 : 100);
+		}
+		const { length } = connection.calls;
+		playback.channelReported('live', 'two');
+		expect(connection.calls.slice(length)).toEqual(['connect']);
+	});
+
+	it('is tried after a fatal failure with the old one', async () => {
+		const { playback, connection, start, play } = setUp();
+		start();
+		connection.fail({ error: { kind: 'undecodable', detail: '', fatal: true }, retryAfterSeconds: 0 });
+		playback.channelReported('live', 'one');
+		expect(playback.state).toBe('error');
+		playback.channelReported('live', 'two');
+		await play(100);
+		expect(playback.state).toBe('playing');
+	});
+
+	it('does not make connections in a row when each one ends as it begins', async () => {
+		const { connection, clock, start } = setUp();
+		start();
+		for (let passedMs = 0; passedMs < 60_000; passedMs += 100) {
+			connection.hasEnded = true;
+			await clock.advance(100);
+		}
+		expect(connection.calls.filter((call) => call === 'connect').length).toBeLessThan(15);
 	});
 });
 

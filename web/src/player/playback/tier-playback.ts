@@ -57,6 +57,8 @@ const REPAIR_INTERVAL_MS = 2500;
 const PICTURE_RETURN_MS = 6000;
 /** A new connection gets at least this long for its first frame: ICE over a slow network, or a key frame 2 s away. */
 const FIRST_FRAME_DEADLINE_MS = 9000;
+/** A connection that the server ends sooner is not replaced at once, or the next one may end as soon. */
+const SOON_MS = 2000;
 
 export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playback {
 	readonly shownMoments = new PlayedMoments();
@@ -69,6 +71,10 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 	#frameWatch: FrameWatch | undefined;
 	#cancelTick: CancelTimer | undefined;
 	#channelState: ChannelState = 'offline';
+	/** The newest that was reported. */
+	#broadcastId: string | undefined;
+	/** Another one was reported since the connection was begun, which may still have reached that one. */
+	#isOtherReported = false;
 	#error: PlaybackError | undefined;
 	#isConnected = false;
 	#hasPicture = true;
@@ -82,6 +88,7 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 	#resumingAtMs: number[] = [];
 	#failedAttempts = 0;
 	#connectCount = 0;
+	#connectedAtMs = 0;
 	/** Since when a frame is owed. */
 	#owedSinceMs = 0;
 	#repairStep = 0;
@@ -123,12 +130,13 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 		return this.#error;
 	}
 
-	start(video: HTMLVideoElement, channelState: ChannelState): void {
+	start(video: HTMLVideoElement, channelState: ChannelState, broadcastId?: string): void {
 		if (this.state !== 'idle') {
 			throw new TypeError(`A playback starts once; this one is ${this.state}.`);
 		}
 		this.#video = video;
 		this.#channelState = channelState;
+		this.#broadcastId = broadcastId;
 		this.#frameWatch = new FrameWatch({ video, onFrame: (frame) => this.#onFrame(frame) });
 		this.#cancelTick = this.#deps.clock.setInterval(() => this.#tick(), TICK_MS);
 		this.#machine.handle('started');
@@ -140,12 +148,25 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 		this.channelReported(channelState);
 	}
 
-	channelReported(channelState: ChannelState): void {
+	channelReported(channelState: ChannelState, broadcastId = this.#broadcastId): void {
+		const isLiveNow = channelState === 'live' && this.#channelState !== 'live';
+		const isOther = broadcastId !== this.#broadcastId;
 		this.#channelState = channelState;
+		this.#broadcastId = broadcastId;
+		this.#isOtherReported ||= isOther;
+		// What failed with the last broadcast, such as its codec, may work with this one.
+		if (this.#isOutdated || (isOther && this.state === 'error')) {
+			this.#loadNext();
+		}
 		switch (channelState) {
 			case 'live':
 			case 'starting':
 				this.#handle('channel-live');
+				if (isLiveNow && this.#retryTimer.isArmed) {
+					// It was refused because there was nothing to play yet.
+					this.#failedAttempts = 0;
+					this.#connect();
+				}
 				break;
 			case 'interrupted':
 				this.#handle('channel-interrupted');
@@ -224,6 +245,8 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 	#connect(): void {
 		this.#retryTimer.disarm();
 		this.#isConnected = true;
+		this.#isOtherReported = false;
+		this.#connectedAtMs = this.#deps.clock.monotonicMs();
 		this.#connectionHasPlayed = false;
 		this.#soundPlayedAtMs = -Infinity;
 		this.shownMoments.clear();
@@ -259,7 +282,8 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 			this.#handle('failed');
 			return;
 		}
-		if (this.#failedAttempts >= ATTEMPTS_BEFORE_ERROR && this.state !== 'interrupted') {
+		const isAwaited = this.state === 'interrupted' || this.#channelState === 'starting';
+		if (this.#failedAttempts >= ATTEMPTS_BEFORE_ERROR && !isAwaited) {
 			this.#handle('failed');
 		}
 		const chance = this.#deps.chance();
@@ -367,6 +391,14 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 			this.#missFrames(nowMs);
 			return;
 		}
+		if (this.#isOutdated) {
+			this.#loadNext();
+			return;
+		}
+		if (this.#deps.connection.hasEnded) {
+			this.#onEnded(nowMs);
+			return;
+		}
 		this.#deps.connection.steer(nowMs);
 		const reading = this.#deps.connection.reading();
 		if (reading.receivedBytes !== undefined) {
@@ -395,6 +427,44 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 			(this.state === 'stalled' || this.state === 'connecting' || this.state === 'error')
 		) {
 			this.#repairOrRebuild(nowMs - this.#owedSinceMs);
+		}
+	}
+
+	/** Another broadcast runs than the one that is connected, and nothing of that is left to show. */
+	get #isOutdated(): boolean {
+		const { connection } = this.#deps;
+		const isRunning = this.#broadcastId !== undefined && this.#channelState !== 'offline';
+		if (!this.#isConnected || !this.#isOtherReported || !isRunning) {
+			return false;
+		}
+		const plays = this.state === 'playing' && this.#areFramesExpected();
+		return !(plays && connection.playsToEnd) && connection.leadsTo(this.#broadcastId!) === false;
+	}
+
+	/** What was reported of the channel may be older than the end: only a new connection shows what runs now. */
+	#onEnded(nowMs: number): void {
+		if (this.#channelState === 'offline') {
+			this.#handle(this.#hasPlayed ? 'broadcast-ended' : 'channel-offline');
+		} else if (this.#connectionHasPlayed && nowMs - this.#connectedAtMs > SOON_MS) {
+			this.#loadNext();
+		} else {
+			this.#onFailure({
+				error: { kind: 'connection-lost', detail: 'The server ended the connection.', fatal: false },
+				retryAfterSeconds: 0,
+			});
+		}
+	}
+
+	/** Plays what runs on the channel now. */
+	#loadNext(): void {
+		this.#hibernate();
+		this.#error = undefined;
+		this.#failedAttempts = 0;
+		// A place in the last broadcast is none in this one.
+		this.timeShift?.goLive();
+		this.#handle('broadcast-changed');
+		if (!this.#isConnected && this.state !== 'stopped') {
+			this.#connect();
 		}
 	}
 

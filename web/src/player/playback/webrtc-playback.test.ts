@@ -16,6 +16,7 @@ class FakeReceiver {
 	readonly track: string;
 	jitterBufferTarget: number | null = null;
 	sources: object[] = [];
+	readonly transport = { state: 'connected' };
 	constructor(kind: string) {
 		this.track = kind;
 	}
@@ -122,10 +123,10 @@ async function setUp({
 		{ whepUrl: '/whep/a', delayMs, qualities },
 		browser,
 	);
-	playback.start(video as unknown as HTMLVideoElement, 'live');
+	playback.start(video as unknown as HTMLVideoElement, 'live', 'one');
 	await clock.advance(0);
-	const accept = async (): Promise<void> => {
-		answer.resolve({ answerSdp: 'sdp', sessionUrl: '/session/1' });
+	const accept = async (answerSdp = 'sdp'): Promise<void> => {
+		answer.resolve({ answerSdp, sessionUrl: '/session/1' });
 		await clock.advance(0);
 	};
 	return { clock, log, video, playback, peers, accept };
@@ -153,6 +154,28 @@ describe('a WebRTC playback', () => {
 		await Promise.resolve();
 		expect(log.slice(2)).toEqual(['end /session/1', 'close the peer']);
 		expect([video.srcObject, playback.state]).toEqual([null, 'stopped']);
+	});
+
+	it('does not end a session that the server has ended, and connects again', async () => {
+		const { log, clock, peers, accept } = await setUp();
+		await accept();
+		peers[0]!.receivers[0]!.transport.state = 'closed';
+		await clock.advance(500);
+		expect(peers).toHaveLength(1);
+		peers[0]!.receivers[1]!.transport.state = 'closed';
+		await clock.advance(500);
+		expect(log.slice(2)).toEqual(['close the peer', 'offer to /whep/a as viewer-1', 'answered sdp']);
+	});
+
+	it.each([
+		['connects again for another broadcast than that of its session', 'one', 2],
+		['keeps a session that has already reached the new broadcast', 'two', 1],
+	])('%s', async (_title, reached, peerCount) => {
+		const { clock, peers, playback, accept } = await setUp();
+		await accept(`a=msid:${reached} video\r\n`);
+		playback.channelReported('live', 'two');
+		await clock.advance(500);
+		expect(peers).toHaveLength(peerCount);
 	});
 
 	it('ends a session whose answer arrives after the stop', async () => {

@@ -62,6 +62,7 @@ class WebrtcConnection implements MediaConnection, DelayControl {
 	readonly delay = this;
 	readonly quality: QualityControl;
 	readonly rebuildAfterMs = 5000;
+	readonly playsToEnd = false;
 	readonly #deps: ConnectionDeps;
 	readonly #whepUrl: string;
 	#attempt: Attempt | undefined;
@@ -93,6 +94,14 @@ class WebrtcConnection implements MediaConnection, DelayControl {
 	disconnect(): void {
 		this.#attempt?.close();
 		this.#attempt = undefined;
+	}
+
+	get hasEnded(): boolean {
+		return this.#attempt?.hasEnded === true;
+	}
+
+	leadsTo(broadcastId: string): boolean | undefined {
+		return this.#attempt?.leadsTo(broadcastId);
 	}
 
 	repair(): void {
@@ -184,6 +193,7 @@ class Attempt {
 	readonly #abort = new AbortController();
 	#sessionUrl: string | undefined;
 	#hasPicture = false;
+	#answerSdp: string | undefined;
 	readonly #disconnectedTimer: Timer;
 	readonly #soundTimer: Timer;
 
@@ -211,6 +221,7 @@ class Attempt {
 				void this.#end(session.sessionUrl);
 				return;
 			}
+			this.#answerSdp = session.answerSdp;
 			await this.#deps.peer.setRemoteDescription({ type: 'answer', sdp: session.answerSdp });
 		} catch (error) {
 			this.#fail(whepFailure(error));
@@ -221,7 +232,8 @@ class Attempt {
 		this.#abort.abort();
 		this.#disconnectedTimer.disarm();
 		this.#soundTimer.disarm();
-		void this.#end(this.#sessionUrl);
+		// The session of a connection that the server has closed is gone.
+		void this.#end(this.hasEnded ? undefined : this.#sessionUrl);
 		this.#sessionUrl = undefined;
 		if (this.#deps.video.srcObject !== null) {
 			this.#deps.video.srcObject = null;
@@ -238,6 +250,18 @@ class Attempt {
 
 	get isConnected(): boolean {
 		return this.#deps.peer.connectionState === 'connected';
+	}
+
+	/** The server has closed it: over DTLS, which a lost path cannot. */
+	get hasEnded(): boolean {
+		// The section of a track that the broadcast does not have is without a transport, or with a closed one.
+		const transports = [this.videoReceiver, this.soundReceiver].flatMap((receiver) => receiver?.transport ?? []);
+		return transports.length > 0 && transports.every(({ state }) => state === 'closed');
+	}
+
+	/** Whether it is a session of this broadcast, whose id names the streams; undefined until there is an answer. */
+	leadsTo(broadcastId: string): boolean | undefined {
+		return this.#answerSdp?.includes(`msid:${broadcastId} `);
 	}
 
 	/** Zero requests the least delay that the network allows; the browser has its own minimum. */

@@ -40,6 +40,8 @@ export function partNumber(mediaSequence: number, partIndex: number): number {
 export class SimulatedOrigin {
 	readonly #deps: { clock: Clock; line: SimulatedLine };
 	tracks: SimulatedTrack[];
+	/** Of the tracks in the multivariant playlist: that of the broadcast. */
+	folder = '';
 	/** Of the tracks in this list, nothing exists. */
 	readonly missing = new Set<string>();
 	/** Paths of the requests so far, and their whole addresses. */
@@ -105,7 +107,7 @@ export class SimulatedOrigin {
 			const bandwidth = Math.round((bps + (group === 'low' ? 48_000 : 128_000)) * 1.1);
 			return (
 				`#EXT-X-STREAM-INF:BANDWIDTH=${bandwidth},SCORE=${videos.length - index + 1},CODECS="avc1.4d401f,mp4a.40.2",` +
-				`RESOLUTION=${(heightPixels! * 16) / 9}x${heightPixels},FRAME-RATE=30.000,AUDIO="${group}"\n${name}/index.m3u8\n`
+				`RESOLUTION=${(heightPixels! * 16) / 9}x${heightPixels},FRAME-RATE=30.000,AUDIO="${group}"\n${this.folder}${name}/index.m3u8\n`
 			);
 		});
 		const media = (group: string, name: string): string =>

@@ -2,6 +2,7 @@
 export class FakeVideo extends EventTarget {
 	currentTime = 0;
 	paused = false;
+	ended = false;
 	videoWidth = 1280;
 	videoHeight = 720;
 	playbackRate = 1;
