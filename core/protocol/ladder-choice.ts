@@ -7,6 +7,10 @@ export type RungName = (typeof RUNG_NAMES)[number];
 export const SHOWN_RUNGS = ['source', ...RUNG_NAMES] as const;
 export type ShownRung = (typeof SHOWN_RUNGS)[number];
 
+/** What a viewer may wish for; `audio`: no picture, the sound alone. */
+export const WISHED_RUNGS = [...SHOWN_RUNGS, 'audio'] as const;
+export type WishedRung = (typeof WISHED_RUNGS)[number];
+
 /** Which rungs broadcasts have: as many as the source is worth and the machine carries, none, or these. */
 export type LadderChoice = 'automatic' | 'off' | readonly RungName[];
 

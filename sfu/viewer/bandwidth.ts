@@ -132,6 +132,12 @@ export class ViewerBandwidth {
 			case 'limit':
 				await this.#limit(action.limits);
 				return;
+			case 'pause':
+				await video.pause();
+				return;
+			case 'resume':
+				await video.resume();
+				return;
 			case 'kick':
 				logger.debug({ spatialLayer: action.spatialLayer }, "a viewer's line does not carry the picture");
 				// Stops the picture at once, empties the buffer of resends, and lets the queue of the line drain.

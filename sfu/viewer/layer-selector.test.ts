@@ -29,8 +29,8 @@ class Viewer {
 	constructor({ layers = ALL as readonly OnAirLayer[], canEstimate = true } = {}) {
 		this.selector = new LayerSelector(layers, { canEstimate });
 		this.selector.begin(this.nowMs, this.selector.firstLayer);
-		this.selector.shown(JOIN_LAYER);
-		this.selector.shown(this.selector.wantedLayer);
+		this.selector.shown(this.nowMs, JOIN_LAYER);
+		this.selector.shown(this.nowMs, this.selector.wantedLayer);
 		this.nowMs += 10_000;
 	}
 
@@ -66,7 +66,7 @@ class Viewer {
 	#perform(actions: SelectorAction[]): SelectorAction[] {
 		for (const action of actions) {
 			if (action.do === 'kick' || action.do === 'prefer') {
-				this.selector.shown(action.spatialLayer);
+				this.selector.shown(this.nowMs, action.spatialLayer);
 			}
 		}
 		return actions;
@@ -239,7 +239,7 @@ describe('layers that come and go', () => {
 		const viewer = new Viewer();
 		const prefer = (spatialLayer: number): SelectorAction[] => [{ do: 'prefer', spatialLayer }];
 		expect(viewer.selector.limitBySeats(viewer.nowMs, '360p30')).toEqual(prefer(1));
-		viewer.selector.shown(1);
+		viewer.selector.shown(viewer.nowMs, 1);
 		expect(viewer.selector.layersChanged(viewer.nowMs, [SOURCE])).toEqual([]);
 		expect(viewer.quiet(2)).toEqual([]);
 		expect(viewer.quiet(2)).toEqual(prefer(5));
@@ -249,6 +249,68 @@ describe('layers that come and go', () => {
 	it('a new rung changes nothing for a viewer on the source', () => {
 		const viewer = new Viewer({ layers: [SOURCE] });
 		expect(viewer.selector.layersChanged(viewer.nowMs, ALL)).toEqual([]);
+	});
+});
+
+describe('a viewer of the sound alone', () => {
+	const soundAlone = (viewer: Viewer): SelectorAction[] => viewer.selector.choose(viewer.nowMs, 'audio');
+	const again = (viewer: Viewer): SelectorAction[] => viewer.selector.choose(viewer.nowMs, undefined);
+
+	it('gets no picture by choice, and nothing is judged or changed meanwhile', () => {
+		const viewer = new Viewer();
+		expect(soundAlone(viewer)).toEqual([{ do: 'pause' }]);
+		expect(soundAlone(viewer)).toEqual([]);
+		expect(viewer.selector.shown(viewer.nowMs, undefined)).toEqual([]);
+		const { shownLayer, limitedBy, isSoundAlone } = viewer.selector;
+		expect([shownLayer, limitedBy, isSoundAlone]).toEqual([undefined, 'choice', true]);
+		expect(viewer.resends(50e6, 5000)).toEqual([]);
+		expect(viewer.quiet(60, { roundTripMs: 4000, lossShare: 0.9 })).toEqual([]);
+		expect(viewer.selector.needsReading(viewer.nowMs)).toBe(false);
+		expect(viewer.selector.layersChanged(viewer.nowMs, [LOWEST, SOURCE])).toEqual([]);
+		expect(viewer.selector.limitBySeats(viewer.nowMs, '360p30')).toEqual([]);
+		expect(viewer.selector.showOnScreen(viewer.nowMs, 160)).toEqual([]);
+	});
+
+	it.each([
+		['a small rung, which has a key frame soon', ALL, 1],
+		['the source where there is no rung', [SOURCE], 5],
+	])('begins again with %s, and then goes to what they want', (_name, layers, first) => {
+		const viewer = new Viewer({ layers });
+		soundAlone(viewer);
+		viewer.selector.shown(viewer.nowMs, undefined);
+		expect(again(viewer)).toEqual([{ do: 'prefer', spatialLayer: first }, { do: 'resume' }]);
+		expect(viewer.selector.showOnScreen(viewer.nowMs, 4000)).toEqual([]);
+		expect(viewer.selector.shown(viewer.nowMs, undefined)).toEqual([]);
+		const next: SelectorAction[] = first === 5 ? [] : [{ do: 'prefer', spatialLayer: 5 }];
+		expect(viewer.selector.shown(viewer.nowMs, first)).toEqual(next);
+		expect(viewer.selector.limitedBy).toBeNull();
+	});
+
+	it('returns to the picture that they choose, and no larger one', () => {
+		const viewer = new Viewer();
+		soundAlone(viewer);
+		const actions = viewer.selector.choose(viewer.nowMs, '160p30');
+		expect(actions).toEqual([{ do: 'prefer', spatialLayer: 0 }, { do: 'resume' }]);
+		expect(viewer.selector.shown(viewer.nowMs, 0)).toEqual([]);
+	});
+
+	it('keeps what is known of a poor line, whose estimate rests meanwhile', () => {
+		const viewer = new Viewer();
+		viewer.resends(2e6);
+		expect(viewer.selector.mode).toBe('managed');
+		expect(soundAlone(viewer)).toEqual([{ do: 'pause' }, { do: 'limit', limits: expect.anything() as object }]);
+		expect(viewer.selector.drained(viewer.nowMs + 10_000)).toEqual([]);
+		viewer.nowMs += 60_000;
+		expect(again(viewer).map((action) => action.do)).toEqual(['prefer', 'limit', 'resume']);
+		expect(viewer.selector.shown(viewer.nowMs, 0)).toEqual([]);
+		expect(viewer.selector.limitedBy).toBe('line');
+	});
+
+	it('from the start has no picture to pause, and begins like a newcomer', () => {
+		const selector = new LayerSelector(ALL, { canEstimate: true });
+		expect(selector.choose(0, 'audio')).toEqual([]);
+		expect(selector.choose(1000, undefined)).toEqual([]);
+		expect([selector.firstLayer, selector.wantedLayer]).toEqual([1, 5]);
 	});
 });
 

@@ -6,7 +6,7 @@
  * player's offer does not allow estimation; the viewer goes up by trial. Down is always decided by resends and round
  * trips. Why: docs/decisions.md, "Bandwidth estimation with join layers".
  */
-import type { ShownRung } from '../../core/protocol/ladder-choice.ts';
+import type { ShownRung, WishedRung } from '../../core/protocol/ladder-choice.ts';
 import type { PictureLimit } from '../../core/protocol/signaling/picture-limits.ts';
 import { STAGE_LAYER_NAMES, type OnAirLayer } from '../stage/stage-layers.ts';
 import { drainLimits, lineLimits, risingRates, type LineLimits } from './line-limits.ts';
@@ -17,6 +17,9 @@ export type SelectorAction =
 	| { do: 'prefer'; spatialLayer: number }
 	| { do: 'kick'; spatialLayer: number; startsEstimator: boolean; limits: LineLimits | undefined }
 	| { do: 'limit'; limits: LineLimits }
+	/** The viewer wants the sound alone, or a picture again. */
+	| { do: 'pause' }
+	| { do: 'resume' }
 	/** The line does not carry the lowest layer. */
 	| { do: 'give-up' };
 
@@ -74,6 +77,8 @@ const MISSING_RUNG_MS = 3000;
 const FREE_READING_INTERVAL_MS = 5000;
 /** A layer at least this share of the height on the screen fills it. */
 const SCREEN_SHARE = 0.9;
+/** Without a picture: nothing is worth a probe of the line. */
+const SOUND_ALONE_LIMITS: LineLimits = { minBps: 30_000, maxBps: 60_000 };
 
 export class LayerSelector {
 	readonly #canEstimate: boolean;
@@ -82,6 +87,9 @@ export class LayerSelector {
 	/** The highest spatial layer that the line carries, as far as known. */
 	#line = Infinity;
 	#chosen: ShownRung | undefined;
+	#isSoundAlone = false;
+	/** After the sound alone, until a picture is sent: it begins small, because small ones have more key frames. */
+	#isReturning = false;
 	#seats: ShownRung | undefined;
 	#screenHeightPixels: number | undefined;
 	/** The layer that is shown; undefined: none. Join layers are above all others. */
@@ -115,6 +123,11 @@ export class LayerSelector {
 		return this.#mode;
 	}
 
+	/** The viewer wants no picture. */
+	get isSoundAlone(): boolean {
+		return this.#isSoundAlone;
+	}
+
 	/** The layer whose GOP a newcomer gets: small, because nothing is known of their line. */
 	get firstLayer(): number {
 		const rungCount = this.#layers.length - 1;
@@ -130,11 +143,14 @@ export class LayerSelector {
 
 	/** The shown layer; undefined: none, or a join layer. */
 	get shownLayer(): OnAirLayer | undefined {
-		return this.#layers.find(({ spatialLayer }) => spatialLayer === this.#shown);
+		return this.#isSoundAlone ? undefined : this.#layers.find(({ spatialLayer }) => spatialLayer === this.#shown);
 	}
 
 	/** Why it is not the best layer; null: it is, or will be. */
 	get limitedBy(): PictureLimit | null {
+		if (this.#isSoundAlone) {
+			return 'choice';
+		}
 		const wanted = this.wantedLayer;
 		if (wanted === this.#layers.at(-1)!.spatialLayer) {
 			return null;
@@ -162,9 +178,14 @@ export class LayerSelector {
 	}
 
 	/** The viewer's choice; undefined: the best that fits. */
-	choose(nowMs: number, name: ShownRung | undefined): SelectorAction[] {
+	choose(nowMs: number, name: WishedRung | undefined): SelectorAction[] {
+		const wasSoundAlone = this.#isSoundAlone;
+		this.#isSoundAlone = name === 'audio';
+		if (name === 'audio') {
+			return wasSoundAlone ? [] : this.#leavePicture();
+		}
 		this.#chosen = name;
-		return this.#follow(nowMs);
+		return wasSoundAlone ? this.#returnToPicture(nowMs) : this.#follow(nowMs);
 	}
 
 	/** The best layer that the server has room for. */
@@ -180,14 +201,19 @@ export class LayerSelector {
 	}
 
 	/** mediasoup has changed the layer. */
-	shown(spatialLayer: number | undefined): void {
+	shown(nowMs: number, spatialLayer: number | undefined): SelectorAction[] {
 		this.#shown = spatialLayer;
+		if (!this.#isReturning || spatialLayer === undefined) {
+			return [];
+		}
+		this.#isReturning = false;
+		return this.#follow(nowMs);
 	}
 
 	/** All resends so far, read because the viewer asked for some. */
 	resent(nowMs: number, bytes: number): SelectorAction[] {
 		const bps = this.#resends.add(nowMs, bytes);
-		if (bps === undefined || this.#hasGivenUp) {
+		if (bps === undefined || this.#hasGivenUp || this.#isSoundAlone) {
 			return [];
 		}
 		const share = bps / this.#currentRateBps;
@@ -201,6 +227,9 @@ export class LayerSelector {
 
 	/** Whether a reading is worth its cost now; called once a second. */
 	needsReading(nowMs: number): boolean {
+		if (this.#isSoundAlone) {
+			return false;
+		}
 		if (this.#missingSinceMs !== undefined) {
 			return !this.#hasGivenUp;
 		}
@@ -212,7 +241,7 @@ export class LayerSelector {
 
 	read(nowMs: number, reading: LineReading): SelectorAction[] {
 		this.#readAtMs = nowMs;
-		if (this.#hasGivenUp) {
+		if (this.#hasGivenUp || this.#isSoundAlone) {
 			return [];
 		}
 		const { roundTripMs, lossShare } = reading;
@@ -247,7 +276,8 @@ export class LayerSelector {
 
 	/** {@link DRAIN_MS} after a kick: limits with which the estimator probes. */
 	drained(nowMs: number): SelectorAction[] {
-		return this.#mode === 'managed' && nowMs - this.#kickedAtMs >= DRAIN_MS ? this.#limitAnew() : [];
+		const isManaged = this.#mode === 'managed' && !this.#isSoundAlone;
+		return isManaged && nowMs - this.#kickedAtMs >= DRAIN_MS ? this.#limitAnew() : [];
 	}
 
 	static readonly drainMs = DRAIN_MS;
@@ -288,9 +318,36 @@ export class LayerSelector {
 		return filling === undefined || filling === this.#layers.at(-1) ? Infinity : filling.spatialLayer;
 	}
 
+	#leavePicture(): SelectorAction[] {
+		this.#isReturning = false;
+		if (this.#preferred === undefined) {
+			return [];
+		}
+		const isManaged = this.#mode === 'managed';
+		return [{ do: 'pause' }, ...(isManaged ? [{ do: 'limit', limits: SOUND_ALONE_LIMITS } as const] : [])];
+	}
+
+	/** What was seen of the line before says nothing of it now; what it carried does. */
+	#returnToPicture(nowMs: number): SelectorAction[] {
+		this.#resends.clear();
+		this.#isBadNow = false;
+		this.#lateCount = 0;
+		this.#badSeconds = [];
+		this.#kickTimesMs = [];
+		this.#missingSinceMs = undefined;
+		this.#ceilingSinceMs = nowMs;
+		if (this.#preferred === undefined) {
+			return [];
+		}
+		this.#isReturning = true;
+		this.#preferred = this.firstLayer;
+		const limit = this.#mode === 'managed' ? this.#limitAnew() : [];
+		return [{ do: 'prefer', spatialLayer: this.#preferred }, ...limit, { do: 'resume' }];
+	}
+
 	/** Prefers the wanted layer, if it is another. */
 	#follow(nowMs: number): SelectorAction[] {
-		if (this.#hasGivenUp || this.#preferred === undefined) {
+		if (this.#hasGivenUp || this.#preferred === undefined || this.#isSoundAlone) {
 			return [];
 		}
 		const isMissing = this.#layers[0]!.spatialLayer > Math.min(this.#line, this.#ranked(this.#seats));
@@ -302,7 +359,7 @@ export class LayerSelector {
 			this.#line = this.#layers[0]!.spatialLayer;
 			this.#ceilingSinceMs = nowMs;
 		}
-		const wanted = this.wantedLayer;
+		const wanted = this.#isReturning ? this.firstLayer : this.wantedLayer;
 		if (wanted === this.#preferred) {
 			return [];
 		}
@@ -315,6 +372,7 @@ export class LayerSelector {
 			return [];
 		}
 		this.#kickedAtMs = nowMs;
+		this.#isReturning = false;
 		this.#kickTimesMs = [...this.#kickTimesMs.filter((atMs) => nowMs - atMs < GIVE_UP_KICKS_WITHIN_MS), nowMs];
 		this.#resends.clear();
 		const only = this.#layers.length === 1;

@@ -66,6 +66,9 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 	#picture = '';
 	readonly #scope: CloseScope<ViewerEndReason>;
 	#isConnected = false;
+	#hasBegunPicture = false;
+	/** Ends what a newcomer needs until they are on a live layer. */
+	#endJoin: (() => void) | undefined;
 	#isPictureStopped = false;
 
 	/** Answers the offer; throws SDP_OFFER_UNSUPPORTED or SFU_UNAVAILABLE. */
@@ -164,6 +167,11 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 			...this.#selector.choose(nowMs, rung),
 			...this.#selector.showOnScreen(nowMs, heightPixels),
 		]);
+		if (this.#selector.isSoundAlone) {
+			this.#endJoin?.();
+		} else if (this.#isConnected) {
+			this.#begin(() => this.#beginPicture());
+		}
 	}
 
 	/** The best picture that the server has room for; undefined: any. */
@@ -189,32 +197,48 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 		}
 		this.#isConnected = true;
 		this.emit('connected');
-		this.#begin().catch((error: unknown) => {
+		this.#begin(async () => {
+			await Promise.all([this.#beginPicture(), this.#deps.audio?.resume()]);
+		});
+	}
+
+	// The Consumers were created paused: what is sent before DTLS is up is lost, the burst above all.
+	#begin(begin: () => Promise<void>): void {
+		begin().catch((error: unknown) => {
 			// The transport closed meanwhile, or the worker died; either has its own event.
 			this.#deps.logger.debug({ reason: errorMessage(error) }, 'a viewer left while joining');
 		});
 	}
 
-	// The Consumers were created paused: what is sent before DTLS is up is lost, the burst above all.
-	async #begin(): Promise<void> {
-		const picture = this.#deps.video === undefined ? undefined : this.#beginPicture(this.#deps.video);
-		await Promise.all([picture, this.#deps.audio?.resume()]);
-	}
-
-	async #beginPicture(video: Consumer): Promise<void> {
-		const { broadcastRouter, clock, logger } = this.#deps;
+	/** Once, with the first picture that the viewer wants. */
+	async #beginPicture(): Promise<void> {
+		const { video, broadcastRouter, clock, logger } = this.#deps;
 		const selector = this.#selector;
+		if (
+			video === undefined ||
+			this.#hasBegunPicture ||
+			selector.isSoundAlone ||
+			this.#isPictureStopped ||
+			this.#scope.closed
+		) {
+			return;
+		}
+		this.#hasBegunPicture = true;
 		const { firstLayer } = selector;
 		selector.begin(clock.monotonicMs(), firstLayer);
 		video.on('layerschange', (layers) => {
-			selector.shown(layers?.spatialLayer);
+			const actions = selector.shown(clock.monotonicMs(), layers?.spatialLayer);
+			this.#bandwidth?.apply(actions);
 			this.#reportPicture();
 		});
 		const layer = { first: firstLayer, wanted: () => selector.wantedLayer };
-		this.#scope.onClose(await beginPicture(video, broadcastRouter.stage.video, logger, layer));
+		const endJoin = await beginPicture(video, broadcastRouter.stage.video, logger, layer);
+		this.#endJoin = endJoin;
+		this.#scope.onClose(endJoin);
 		this.#bandwidth?.start();
-		// Stopped while it began, which resumed it.
-		if (this.#isPictureStopped) {
+		// Stopped, or not wanted any more, while it began, which resumed it.
+		if (this.#isPictureStopped || selector.isSoundAlone) {
+			endJoin();
 			await video.pause();
 		}
 	}

@@ -2,6 +2,7 @@
 import Fastify, { type FastifyInstance, type InjectOptions, type LightMyRequestResponse } from 'fastify';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { SpillwayError } from '../../core/errors/errors.ts';
+import type { PictureWish } from '../../core/protocol/signaling/signaling-messages.ts';
 import { answerOtherMethods } from '../../core/protocol/api/address-methods.ts';
 import type { BroadcastRouter } from '../broadcast/broadcast-router.ts';
 import { DEFAULT_PAYLOAD_TYPES } from '../rtp/media-codecs.ts';
@@ -19,6 +20,8 @@ let app: FastifyInstance;
 let sessions: WhepSessions;
 let broadcastRouter: BroadcastRouter;
 let lastSession: WhepSession | undefined;
+/** Known of the next viewer when they connect. */
+let wishAtStart: PictureWish | undefined;
 
 /** A channel of each state, by name. */
 async function findChannel(name: string): Promise<WhepChannel> {
@@ -48,7 +51,12 @@ beforeAll(async () => {
 		clock: bench.clock,
 		logger: bench.logger,
 		findChannel,
-		onConnected: (session) => (lastSession = session),
+		onConnected: (session) => {
+			lastSession = session;
+			if (wishAtStart !== undefined) {
+				session.transport.wish(wishAtStart);
+			}
+		},
 		authorizePlayback: (channel) =>
 			channel === 'private' ? Promise.reject(new SpillwayError('CHANNEL_NOT_FOUND', [channel])) : Promise.resolve(),
 	});
@@ -324,6 +332,57 @@ describe('a WHEP session', () => {
 		await waitUntil(() => viewer.audio.length > laterAt + 25, 'half a second of sound');
 		expect(viewer.video.length).toBe(pictureAt);
 		await remove(response);
+	});
+
+	it('sends no picture to a viewer who wants the sound alone, and one within a GOP when they want it again', async () => {
+		using feed = new PictureFeed(broadcastRouter.stage, 30);
+		feed.rungs = ['360p30', '160p30'];
+		await waitUntil(() => broadcastRouter.stage.video.layers.onAir.length === 3, 'rungs', 5000);
+		await using viewer = new WeriftViewer(DEFAULT_PAYLOAD_TYPES);
+		const response = await postOffer(await viewer.createOffer());
+		await viewer.accept(response.body);
+		await waitUntil(() => viewer.video.length > 30, 'pictures');
+		const { transport } = lastSession!;
+		for (let round = 0; round < 2; round++) {
+			transport.wish({ rung: 'audio' });
+			expect(transport.picture).toMatchObject({ shown: null, limitedBy: 'choice' });
+			const soundAt = viewer.audio.length;
+			await waitUntil(() => viewer.audio.length > soundAt + 10, 'sound without a picture');
+			const [pictureAt, laterAt] = [viewer.video.length, viewer.audio.length];
+			await waitUntil(() => viewer.audio.length > laterAt + 60, 'two seconds of sound');
+			expect(viewer.video.length).toBe(pictureAt);
+			const from = feed.next;
+			transport.wish({});
+			await waitUntil(() => viewer.video.length > pictureAt, 'a picture');
+			expect(feed.next - from).toBeLessThan(30 + 10);
+			await waitUntil(() => transport.picture!.shown === 'source', 'the source', 5000);
+			expect(transport.picture!.limitedBy).toBeNull();
+			const numbers = pictureNumbers(viewer.video.slice(pictureAt));
+			expect(numbers[0]).toBeGreaterThanOrEqual(from - 3);
+			await waitUntil(() => viewer.video.length > pictureAt + 90, 'pictures again');
+		}
+		await remove(response);
+	});
+
+	it('sends no picture at all to a viewer who wanted the sound alone before, and then begins as for a newcomer', async () => {
+		using feed = new PictureFeed(broadcastRouter.stage, 30);
+		await waitUntil(() => feed.next > 40, 'the second GOP');
+		await using viewer = new WeriftViewer(DEFAULT_PAYLOAD_TYPES);
+		wishAtStart = { rung: 'audio' };
+		try {
+			const response = await postOffer(await viewer.createOffer());
+			await viewer.accept(response.body);
+			await waitUntil(() => viewer.audio.length > 30, 'sound');
+			expect(viewer.video).toEqual([]);
+			await waitUntil(() => feed.next % 30 === 12, 'the middle of a GOP');
+			lastSession!.transport.wish({});
+			const from = feed.next;
+			await waitUntil(() => viewer.video.length > 0, 'a picture');
+			expect(feed.next - from).toBeLessThan(12);
+			await remove(response);
+		} finally {
+			wishAtStart = undefined;
+		}
 	});
 
 	it('ends with its broadcast, for the same reason', async () => {

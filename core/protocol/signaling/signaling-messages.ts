@@ -5,7 +5,7 @@
 import { Type, type Static } from 'typebox';
 import { channelDescriptionSchema } from '../api/channel-description.ts';
 import { MAX_CHAT_TEXT_LENGTH } from '../chat-constants.ts';
-import { SHOWN_RUNGS } from '../ladder-choice.ts';
+import { SHOWN_RUNGS, WISHED_RUNGS } from '../ladder-choice.ts';
 import { DELIVERY_TIERS, TIER_REASONS } from '../tiers.ts';
 import { PICTURE_LIMITS } from './picture-limits.ts';
 import { SIGNALING_PROTOCOL } from './signaling-constants.ts';
@@ -100,8 +100,8 @@ export type ViewerStatistics = Static<typeof viewerStatisticsSchema>;
 const pictureWishSchema = Type.Object(
 	{
 		type: Type.Literal('picture-wish'),
-		/** Absent: the best that fits. The line still decides whether it is a smaller one. */
-		rung: Type.Optional(Type.Enum([...SHOWN_RUNGS])),
+		/** Absent: the best that fits. The line still decides whether it is a smaller one. `audio`: no picture is sent. */
+		rung: Type.Optional(Type.Enum([...WISHED_RUNGS])),
 		/** Height of the picture on the screen, in the screen's own pixels. */
 		heightPixels: Type.Optional(Type.Integer({ minimum: 1, maximum: 16_384 })),
 	},

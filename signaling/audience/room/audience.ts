@@ -15,7 +15,7 @@ import type { ChatService } from '../../chat/store/chat-service.ts';
 import { Presence } from '../presence/presence.ts';
 import type { ViewerTokens } from '../presence/viewer-token.ts';
 import type { JoinMessage, SignalingRooms, ViewerConnection, ViewerSession } from '../socket/viewer-session.ts';
-import { LEAST_CEILINGS } from '../tiers/held-pictures.ts';
+import { LEAST_CEILINGS, picturesOf } from '../tiers/held-pictures.ts';
 import type { ViewerCost } from '../tiers/sfu-budget.ts';
 import type { SfuBudget, SfuLoad, TierConditions } from '../tiers/tier-input.ts';
 import { reportAudience } from './audience-report.ts';
@@ -226,10 +226,11 @@ export class AudienceRooms implements SignalingRooms {
 	}
 
 	#conditions(name: ChannelName): TierConditions {
-		const { consumersPerViewer, bitrateBps, pictures } = this.#costs.of(name);
+		const { consumersPerViewer, bitrateBps, soundBps, pictures } = this.#costs.of(name);
 		return {
 			policy: this.#rooms.get(name)!.channel.policy,
 			bitrateBps,
+			soundBps,
 			pictures,
 			consumersPerViewer,
 			budget: this.#deps.sfu.budget(),
@@ -287,7 +288,7 @@ export class AudienceRooms implements SignalingRooms {
 	#holdings(cost: ViewerCost, room: ChannelAudience | undefined, outsiderCount: number): Holdings {
 		const weakCount = room === undefined ? 0 : this.#claims.weakCount(room.channel.name);
 		return {
-			pictures: cost.pictures ?? [{ name: 'source', bitrateBps: cost.bitrateBps, shortSidePixels: 0 }],
+			pictures: picturesOf(cost),
 			held: room?.held,
 			outsiderCount: outsiderCount - weakCount,
 		};

@@ -5,9 +5,12 @@ import type { PictureLimit } from '../../../core/protocol/signaling/picture-limi
 import { AudienceBench, testChannel, type FakeConnection } from '../testing/audience-bench.ts';
 
 const RUNGS = ['160p30', '360p30', '480p30', 'source'] as const;
+const SOUND_BPS = 100_000;
 const COSTS = [300_000, 900_000, 1_600_000, 4_000_000];
-const PICTURES = RUNGS.map((name, index) => ({ name, bitrateBps: COSTS[index]!, shortSidePixels: 0 }));
-const LADDER = { consumersPerViewer: 2, bitrateBps: 4_000_000, pictures: PICTURES };
+const PICTURES = RUNGS.map((name, index) => {
+	return { name, bitrateBps: COSTS[index]!, soundBps: SOUND_BPS, shortSidePixels: 0 };
+});
+const LADDER = { consumersPerViewer: 2, bitrateBps: 4_000_000, soundBps: SOUND_BPS, pictures: PICTURES };
 
 let bench: AudienceBench;
 
@@ -126,19 +129,34 @@ describe('viewers under a budget of bits', () => {
 
 	it('stay where they are for the 6 s in which an encoder starts again', async () => {
 		const watching = await watch(6);
-		bench.cost = { consumersPerViewer: 2, bitrateBps: 4_000_000 };
+		bench.cost = { consumersPerViewer: 2, bitrateBps: 4_000_000, soundBps: SOUND_BPS };
 		await bench.clock.advance(5000);
 		expect(tiersOf(watching)).toEqual(Array(6).fill('webrtc'));
 		bench.cost = LADDER;
 		await bench.clock.advance(5000);
 		expect(tiersOf(watching)).toEqual(Array(6).fill('webrtc'));
-		bench.cost = { consumersPerViewer: 2, bitrateBps: 4_000_000 };
+		bench.cost = { consumersPerViewer: 2, bitrateBps: 4_000_000, soundBps: SOUND_BPS };
 		await bench.clock.advance(8000);
 		expect(tiersOf(watching).filter((tier) => tier === 'webrtc')).toHaveLength(1);
 	});
 
+	it.each([
+		['audio', 'with', LADDER, 8],
+		['source', 'with', LADDER, 7],
+		['audio', 'without', { consumersPerViewer: 2, bitrateBps: 4_000_000, soundBps: SOUND_BPS }, 1],
+		['source', 'without', { consumersPerViewer: 2, bitrateBps: 4_000_000, soundBps: SOUND_BPS }, 0],
+	] as const)('count by what they want: %s, on a channel %s smaller pictures', async (rung, _with, cost, more) => {
+		bench.cost = cost;
+		bench.budget = { ...bench.budget, maxBitrateBps: 8_500_000 };
+		const [first] = await watch(1);
+		first!.viewer.session!.receive({ type: 'picture-wish', rung });
+		await bench.clock.advance(1000);
+		const others = tiersOf(await watch(12));
+		expect(others.filter((tier) => tier === 'webrtc')).toHaveLength(more);
+	});
+
 	it('get the source of a channel without smaller pictures', async () => {
-		bench.cost = { consumersPerViewer: 2, bitrateBps: 4_000_000 };
+		bench.cost = { consumersPerViewer: 2, bitrateBps: 4_000_000, soundBps: SOUND_BPS };
 		const watching = await watch(3);
 		expect(ceilingsOf(watching)).toEqual([undefined, undefined, undefined]);
 		expect(tiersOf(watching)).toEqual(['webrtc', 'll-hls', 'll-hls']);

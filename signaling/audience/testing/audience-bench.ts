@@ -137,7 +137,7 @@ export class AudienceBench {
 	/** Consumers for 100 viewers unless a test sets another budget. */
 	budget: SfuBudget = { maxConsumers: 200, maxBitrateBps: 1e12, maxWorkerCpu: 1 };
 	load: SfuLoad = { workerCpu: 0 };
-	cost: ViewerCost = { consumersPerViewer: 2, bitrateBps: 1_000_000 };
+	cost: ViewerCost = { consumersPerViewer: 2, bitrateBps: 1_000_000, soundBps: 100_000 };
 	isDatabaseLost = false;
 	readonly stoppedPictures: Array<string | undefined> = [];
 	readonly wishes: PictureWish[] = [];

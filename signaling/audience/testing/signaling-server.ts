@@ -73,7 +73,7 @@ export async function startSignalingServer(options: SignalingServerOptions): Pro
 			load: () => ({ workerCpu: 0 }),
 		},
 		describe: describeTestChannel,
-		costOf: () => ({ consumersPerViewer: 2, bitrateBps: 1e6 }),
+		costOf: () => ({ consumersPerViewer: 2, bitrateBps: 1e6, soundBps: 1e5 }),
 		admission: new SocketAdmission({
 			maxSockets: options.maxSockets ?? 100,
 			maxSocketsPerAddress: options.maxSocketsPerAddress ?? 100,

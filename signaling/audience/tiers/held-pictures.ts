@@ -1,13 +1,25 @@
 /** Counts viewers over WebRTC by the best picture that they may get, and the bits per second that they take. */
-import { SHOWN_RUNGS, type ShownRung } from '../../../core/protocol/ladder-choice.ts';
+import { SHOWN_RUNGS, WISHED_RUNGS, type ShownRung, type WishedRung } from '../../../core/protocol/ladder-choice.ts';
 
 /** One viewer of a picture, the sound included. */
 export type PictureCost = {
 	name: ShownRung;
 	bitrateBps: number;
+	/** Of these, the sound's. */
+	soundBps: number;
 	/** Of the shorter side, by which rungs are named; 0 while unknown. */
 	shortSidePixels: number;
 };
+
+/** Without smaller pictures the source's is the only one. */
+export function picturesOf(cost: {
+	bitrateBps: number;
+	soundBps: number;
+	pictures?: readonly PictureCost[] | undefined;
+}): readonly PictureCost[] {
+	const { bitrateBps, soundBps } = cost;
+	return cost.pictures ?? [{ name: 'source', bitrateBps, soundBps, shortSidePixels: 0 }];
+}
 
 /** What orders the viewers when pictures have to get smaller: `priority` are those with a role. */
 export type PictureGroup = 'priority' | 'ordinary';
@@ -23,7 +35,7 @@ export type PictureCeilings = Readonly<Record<PictureGroup, ShownRung>>;
 const LEAST_CEILING: ShownRung = '360p30';
 
 /** The lower, the better. */
-const rankOf = (name: ShownRung): number => SHOWN_RUNGS.indexOf(name);
+const rankOf = (name: WishedRung): number => WISHED_RUNGS.indexOf(name);
 
 /** What a budget may make smaller; the best pictures first. */
 const CEILINGS = SHOWN_RUNGS.slice(0, rankOf(LEAST_CEILING) + 1);
@@ -41,7 +53,7 @@ export const CEILING_STEPS: readonly PictureCeilings[] = [
 ];
 
 /** The worse of two. */
-export function lesserPicture(one: ShownRung, other: ShownRung): ShownRung {
+export function lesserPicture(one: WishedRung, other: WishedRung): WishedRung {
 	return rankOf(one) > rankOf(other) ? one : other;
 }
 
@@ -62,8 +74,14 @@ export function pictureUnder<Cost extends Pick<PictureCost, 'name' | 'shortSideP
 	);
 }
 
-/** Bits per second of a viewer who may get `best` at most, under a ceiling. `costs`: lowest first, the source last. */
-export function pictureBps(costs: readonly PictureCost[], best: ShownRung, ceiling: ShownRung): number {
+/**
+ * Bits per second of a viewer who may get `best` at most, under a ceiling; `audio`: without a picture. `costs`: lowest
+ * first, the source last.
+ */
+export function pictureBps(costs: readonly PictureCost[], best: WishedRung, ceiling: ShownRung): number {
+	if (best === 'audio') {
+		return costs[0]!.soundBps;
+	}
 	const most = costs.indexOf(pictureUnder(costs, ceiling));
 	const own = Math.max(
 		0,
@@ -75,16 +93,16 @@ export function pictureBps(costs: readonly PictureCost[], best: ShownRung, ceili
 /** The viewers of one channel who hold a transport or are promised one. */
 export class HeldPictures {
 	readonly #counts: Record<PictureGroup, number[]> = {
-		priority: SHOWN_RUNGS.map(() => 0),
-		ordinary: SHOWN_RUNGS.map(() => 0),
+		priority: WISHED_RUNGS.map(() => 0),
+		ordinary: WISHED_RUNGS.map(() => 0),
 	};
 
-	/** `best`: the best picture that the viewer may get by themselves. */
-	add(group: PictureGroup, best: ShownRung): void {
+	/** `best`: the best picture that the viewer may get by themselves; `audio`: none. */
+	add(group: PictureGroup, best: WishedRung): void {
 		this.#counts[group][rankOf(best)]!++;
 	}
 
-	remove(group: PictureGroup, best: ShownRung): void {
+	remove(group: PictureGroup, best: WishedRung): void {
 		this.#counts[group][rankOf(best)]!--;
 	}
 
@@ -93,7 +111,7 @@ export class HeldPictures {
 		let sum = 0;
 		for (const group of GROUPS) {
 			this.#counts[group].forEach((count, rank) => {
-				sum += count === 0 ? 0 : count * pictureBps(costs, SHOWN_RUNGS[rank]!, ceilings[group]);
+				sum += count === 0 ? 0 : count * pictureBps(costs, WISHED_RUNGS[rank]!, ceilings[group]);
 			});
 		}
 		return sum;

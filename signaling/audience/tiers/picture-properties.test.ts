@@ -1,21 +1,29 @@
 /** Property tests of the budget of bits where viewers may get smaller pictures, with random audiences. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SHOWN_RUNGS, type ShownRung } from '../../../core/protocol/ladder-choice.ts';
+import { WISHED_RUNGS, type ShownRung, type WishedRung } from '../../../core/protocol/ladder-choice.ts';
 import { CeilingControl } from './ceiling-control.ts';
-import { CEILING_STEPS, LEAST_CEILINGS, pictureBps, pictureUnder, type PictureCost } from './held-pictures.ts';
+import {
+	CEILING_STEPS,
+	LEAST_CEILINGS,
+	pictureBps,
+	picturesOf,
+	pictureUnder,
+	type PictureCost,
+} from './held-pictures.ts';
 import { heldPictures } from './testing/decide-tiers.ts';
 import { testConditions, TierWorld } from './testing/tier-world.ts';
 import { TierController } from './tier-controller.ts';
 import type { TierConditions, TierViewer } from './tier-input.ts';
 
+const SOUND_BPS = 100_000;
 const NO_LIMIT = CEILING_STEPS[0]!;
 const LADDER: PictureCost[] = [
-	{ name: '160p30', bitrateBps: 350_000, shortSidePixels: 160 },
-	{ name: '360p30', bitrateBps: 900_000, shortSidePixels: 360 },
-	{ name: '480p30', bitrateBps: 1_600_000, shortSidePixels: 480 },
-	{ name: '720p60', bitrateBps: 3_500_000, shortSidePixels: 720 },
-	{ name: 'source', bitrateBps: 6_000_000, shortSidePixels: 1080 },
+	{ name: '160p30', bitrateBps: 350_000, soundBps: SOUND_BPS, shortSidePixels: 160 },
+	{ name: '360p30', bitrateBps: 900_000, soundBps: SOUND_BPS, shortSidePixels: 360 },
+	{ name: '480p30', bitrateBps: 1_600_000, soundBps: SOUND_BPS, shortSidePixels: 480 },
+	{ name: '720p60', bitrateBps: 3_500_000, soundBps: SOUND_BPS, shortSidePixels: 720 },
+	{ name: 'source', bitrateBps: 6_000_000, soundBps: SOUND_BPS, shortSidePixels: 1080 },
 ];
 const [SOURCE_BPS, LEAST_BPS] = [6_000_000, 900_000];
 
@@ -55,11 +63,11 @@ class PictureWorld extends TierWorld {
 type Happening = {
 	kind: 'join' | 'leave' | 'line';
 	count: number;
-	best: ShownRung;
+	best: WishedRung;
 	isModerator: boolean;
 	waitMs: number;
 };
-const best = fc.constantFrom(...SHOWN_RUNGS);
+const best = fc.constantFrom(...WISHED_RUNGS);
 const happenings = fc.array(
 	fc.record({
 		kind: fc.constantFrom<Happening['kind'][]>('join', 'join', 'leave', 'line'),
@@ -263,7 +271,8 @@ describe('pictures under a budget of bits', () => {
 					nextId = from;
 					const world = new TierWorld(withBits(maxBitrateBps, 'none'));
 					const seen: unknown[] = [];
-					const own = steps.map((step) => (hasBest ? step : { ...step, best: 'source' as const }));
+					const isKept = ({ best: own }: Happening): boolean => hasBest || own === 'audio';
+					const own = steps.map((step) => (isKept(step) ? step : { ...step, best: 'source' as const }));
 					play(world, own, () => seen.push(new Map(world.verdicts)), true);
 					return seen;
 				});
@@ -336,12 +345,24 @@ describe('the pictures of one channel', () => {
 	});
 
 	it('are the source where it is no larger than the ceiling', () => {
-		const small = [...LADDER.slice(0, 2), { name: 'source', bitrateBps: 1_200_000, shortSidePixels: 480 } as const];
+		const small = [
+			...LADDER.slice(0, 2),
+			{ name: 'source', bitrateBps: 1_200_000, soundBps: SOUND_BPS, shortSidePixels: 480 } as const,
+		];
 		expect(['720p60', '480p30', '360p30'].map((ceiling) => named(small, ceiling as ShownRung))).toEqual([
 			'source',
 			'source',
 			'360p30',
 		]);
+	});
+
+	it('cost a viewer of the sound alone nothing, with and without smaller pictures', () => {
+		for (const { ordinary } of CEILING_STEPS) {
+			expect(pictureBps(LADDER, 'audio', ordinary)).toBe(SOUND_BPS);
+			expect(pictureBps(picturesOf({ bitrateBps: SOURCE_BPS, soundBps: SOUND_BPS }), 'audio', ordinary)).toBe(
+				SOUND_BPS,
+			);
+		}
 	});
 
 	it('cost less with each step, for every viewer and ladder', () => {

@@ -72,7 +72,7 @@ describe('viewerCost', () => {
 	const layer = { rateBps: 900_000, widthPixels: 640, heightPixels: 360 };
 
 	it('is what the publisher sends; without smaller pictures nothing else', () => {
-		expect(viewerCost(health)).toEqual({ consumersPerViewer: 2, bitrateBps: 2_100_000 });
+		expect(viewerCost(health)).toEqual({ consumersPerViewer: 2, bitrateBps: 2_100_000, soundBps: 100_000 });
 		expect(viewerCost(health, [{ ...layer, name: 'source', meanBps: 2e6 }])).toEqual(viewerCost(health));
 		expect(viewerCost(undefined).bitrateBps).toBe(3_000_000);
 	});

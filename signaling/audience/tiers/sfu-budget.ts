@@ -83,6 +83,8 @@ export type ViewerCost = {
 	consumersPerViewer: number;
 	/** With the source's picture. */
 	bitrateBps: number;
+	/** Of these, the sound's. */
+	soundBps: number;
 	/** With each picture that they may get, lowest first, the source last; undefined without smaller ones. */
 	pictures?: readonly PictureCost[] | undefined;
 };
@@ -98,18 +100,18 @@ export function viewerCost(
 	health: { videoBitrateBps: number; audioBitrateBps: number } | undefined,
 	layers: readonly MeasuredLayer[] = [],
 ): ViewerCost {
-	const audioBps = health?.audioBitrateBps ?? 0;
-	const bitrateBps = (health?.videoBitrateBps ?? 0) + audioBps || ASSUMED_BITRATE_BPS;
-	const cost = { consumersPerViewer: CONSUMERS_PER_VIEWER, bitrateBps };
+	const soundBps = health?.audioBitrateBps ?? 0;
+	const bitrateBps = (health?.videoBitrateBps ?? 0) + soundBps || ASSUMED_BITRATE_BPS;
+	const cost = { consumersPerViewer: CONSUMERS_PER_VIEWER, bitrateBps, soundBps };
 	if (layers.length < 2) {
 		return cost;
 	}
 	let highest = 0;
 	const pictures = layers.map(({ name, rateBps, meanBps, ...size }): PictureCost => {
-		const own = meanBps === undefined && name === 'source' ? bitrateBps : (meanBps ?? rateBps) + audioBps;
+		const own = meanBps === undefined && name === 'source' ? bitrateBps : (meanBps ?? rateBps) + soundBps;
 		// A calm scene may make a better picture cheaper than a worse one was.
 		highest = Math.max(highest, own);
-		return { name, bitrateBps: highest, shortSidePixels: shortSide(size) };
+		return { name, bitrateBps: highest, soundBps, shortSidePixels: shortSide(size) };
 	});
 	return { ...cost, pictures };
 }

@@ -1,5 +1,5 @@
 /** The tier controller: keeps viewers in order, so that the cost of a run depends on what changed. */
-import type { ShownRung } from '../../../core/protocol/ladder-choice.ts';
+import type { WishedRung } from '../../../core/protocol/ladder-choice.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
 import { HeldPictures, type PictureGroup } from './held-pictures.ts';
 import { OrderedSet } from './ordered-set.ts';
@@ -50,7 +50,7 @@ type Entry = Claimant & {
 	isLeaver: boolean;
 	isGone: boolean;
 	/** How they are counted in the held pictures; undefined: they hold nothing. */
-	held: { group: PictureGroup; best: ShownRung } | undefined;
+	held: { group: PictureGroup; best: WishedRung } | undefined;
 };
 type Summary = Omit<Allocation<unknown>, 'promoted'>;
 type Switch = { entry: Entry; decided: DecidedTier };

@@ -1,7 +1,7 @@
 /** Input and answers of the tier controller: plain data. The rules are in tier-standing, -limits and -allocation. */
 import type { ChannelPolicy } from '../../../core/protocol/api/channel-description.ts';
 import type { ClientMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
-import type { ShownRung } from '../../../core/protocol/ladder-choice.ts';
+import type { WishedRung } from '../../../core/protocol/ladder-choice.ts';
 import type { DeliveryTier, TierReason } from '../../../core/protocol/tiers.ts';
 import type { PictureCost, PictureGroup } from './held-pictures.ts';
 
@@ -60,8 +60,10 @@ export type TierViewer = {
 	holdsWebRtc: boolean;
 	/** Claims WebRTC without connecting, for too long or as one of too many: gives way to every other viewer. */
 	isUnproven: boolean;
-	/** The best picture that their line, their screen and their choice allow now or at their next step up. */
-	bestPicture: ShownRung;
+	/**
+	 * The best picture that their line, their screen and their choice allow now or at their next step up; `audio`: none.
+	 */
+	bestPicture: WishedRung;
 };
 
 /** Whose pictures get smaller last. */
@@ -75,6 +77,8 @@ export type TierConditions = {
 	policy: ChannelPolicy;
 	/** Of one WebRTC viewer of the source; 0: unknown, no limit. */
 	bitrateBps: number;
+	/** Of these, the sound's. */
+	soundBps: number;
 	/** Of the pictures that viewers may get, lowest first, the source last; undefined without smaller ones. */
 	pictures?: readonly PictureCost[] | undefined;
 	/** Two for sound and picture. */

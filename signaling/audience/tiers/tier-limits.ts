@@ -1,5 +1,5 @@
 /** Turns budget, measured load and seats into the numbers of viewers that a channel's WebRTC tier admits. */
-import { LEAST_CEILINGS, pictureBps, type HeldPictures } from './held-pictures.ts';
+import { LEAST_CEILINGS, pictureBps, picturesOf, type HeldPictures } from './held-pictures.ts';
 import type { TierConditions } from './tier-input.ts';
 import type { TierReason } from '../../../core/protocol/tiers.ts';
 
@@ -66,15 +66,15 @@ function viewersIn(room: number, perViewer: number): number {
 }
 
 /**
- * With smaller pictures the present viewers count by what each may take under the least ceiling, and those who may
- * still come by that ceiling itself.
+ * The present viewers count by what each may take, with smaller pictures under the least ceiling; and those who may
+ * still come by that ceiling itself, or the source.
  */
 function viewersByBitrate(conditions: TierConditions, usedViewers: number, held: HeldPictures): number {
-	const { pictures } = conditions;
 	const roomBps = conditions.budget.maxBitrateBps - conditions.otherChannelsHeld.bitrateBps;
-	if (pictures === undefined) {
-		return viewersIn(roomBps, conditions.bitrateBps);
+	if (conditions.bitrateBps <= 0 && conditions.pictures === undefined) {
+		return Infinity;
 	}
+	const pictures = picturesOf(conditions);
 	const heldBps = held.bitrateBps(pictures, LEAST_CEILINGS);
 	return heldBps <= roomBps
 		? usedViewers + viewersIn(roomBps - heldBps, pictureBps(pictures, 'source', LEAST_CEILINGS.ordinary))

@@ -206,7 +206,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 			const { shown, lineProblem } = handOver;
 			const qualities = this.#readQualities();
 			const reading = shown?.playback.statistics();
-			// The picture that comes with sound alone is not shown.
+			// LL-HLS plays small black pictures with sound alone.
 			const isHidden = qualities.shownQuality?.kind === 'sound-only';
 			const statistics =
 				reading && isHidden ? { ...reading, widthPixels: undefined, heightPixels: undefined } : reading;
@@ -364,7 +364,9 @@ class Player extends TypedEmitter<PlayerEvents> {
 	get #knownBps(): number | undefined {
 		const shown = this.#handOver?.shown;
 		const remembered = readLine();
-		const { bitrateBps } = shown?.tier === 'webrtc' ? shown.playback.statistics() : {};
+		// The sound alone says nothing of the line.
+		const hasPicture = shown?.tier === 'webrtc' && shown.playback.delay?.isSoundAlone !== true;
+		const { bitrateBps } = hasPicture ? shown.playback.statistics() : {};
 		if (bitrateBps === undefined) {
 			return remembered;
 		}

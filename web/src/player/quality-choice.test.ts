@@ -5,7 +5,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { PictureWish, ViewerPicture } from '../../../core/protocol/signaling/signaling-messages.ts';
 import { QualityChoice, shownRung } from './quality-choice.ts';
-import { qualityName, type Quality } from './playback/quality.ts';
+import { qualityName, SOUND_ONLY, type Quality } from './playback/quality.ts';
 
 const VIDEO = { codec: 'h264', widthPixels: 1920, heightPixels: 1080, frameRate: 60 };
 const AUDIO_LEG = { track: 'audio', tier: 'webrtc', mode: 'pass-through', reason: '' } as const;
@@ -22,6 +22,16 @@ const HLS: Quality = { id: 'https://a.test/v3', kind: 'picture', heightPixels: 3
 
 function setUp() {
 	const choice = new QualityChoice();
+	const wishes: PictureWish[] = [];
+	choice.start((wish) => wishes.push(wish));
+	return { choice, wishes };
+}
+
+/** Knows the channel before it may send, as in a player. */
+function setUpAfter(chosen: Quality) {
+	setUp().choice.choose(chosen);
+	const choice = new QualityChoice();
+	choice.channelReported({ video: VIDEO, legs: [AUDIO_LEG] });
 	const wishes: PictureWish[] = [];
 	choice.start((wish) => wishes.push(wish));
 	return { choice, wishes };
@@ -91,7 +101,7 @@ describe('QualityChoice', () => {
 		},
 	);
 
-	it('has the sound alone, for which it asks for the smallest picture', () => {
+	it('has the sound alone, for which it asks for no picture', () => {
 		const { choice, wishes } = setUp();
 		choice.channelReported({ video: VIDEO, legs: [AUDIO_LEG] });
 		choice.pictureReported(PICTURE);
@@ -101,7 +111,8 @@ describe('QualityChoice', () => {
 		expect(choice.webrtc.shownQuality).toEqual(soundOnly);
 		choice.choose(undefined);
 		expect(choice.webrtc.shownQuality?.id).toBe('720p60');
-		expect(wishes).toEqual([{ rung: '360p30' }, {}]);
+		expect(wishes).toEqual([{ rung: 'audio' }, {}]);
+		expect(setUpAfter(SOUND_ONLY).wishes).toEqual([{ rung: 'audio' }]);
 	});
 
 	it('remembers the choice for other channels', () => {

@@ -37,6 +37,9 @@ export class QualityChoice {
 	/** Sends wishes from now on. */
 	start(wish: (wish: PictureWish) => void): void {
 		this.#wish = wish;
+		if (this.#wished !== undefined) {
+			wish(this.#wished);
+		}
 	}
 
 	/** For this channel and all others; undefined: automatic. The playbacks' owner applies it to them. */
@@ -102,9 +105,7 @@ export class QualityChoice {
 
 	#sendWish(): void {
 		const { quality } = this.webrtc;
-		// The server always sends a picture. For sound alone, the smallest one takes the least of the line.
-		const wanted = quality?.kind === 'sound-only' ? this.#pictures.at(-1) : quality;
-		const chosen = SHOWN_RUNGS.find((rung) => rung === wanted?.id);
+		const chosen = quality?.kind === 'sound-only' ? 'audio' : SHOWN_RUNGS.find((rung) => rung === quality?.id);
 		const wish: PictureWish = {
 			...(chosen === undefined ? {} : { rung: chosen }),
 			...(this.#heightPixels === undefined ? {} : { heightPixels: this.#heightPixels }),

@@ -38,6 +38,7 @@ export function testConditions(places: number, change: Partial<TierConditions> =
 	return {
 		policy: { mode: 'automatic', interactiveSeats: null },
 		bitrateBps: 3_000_000,
+		soundBps: 100_000,
 		consumersPerViewer: 2,
 		budget: { maxConsumers: places * 2, maxBitrateBps: 1e15, maxWorkerCpu: 0.85 },
 		load: { workerCpu: 0.1, consumersMeasured: undefined },

@@ -127,3 +127,21 @@ describe('DelaySlide', () => {
 		expect(new DelaySlide(-50).target.pictureMs).toBe(0);
 	});
 });
+
+describe('the sound alone', () => {
+	it.each([
+		['at rest', 700, 700, 1200],
+		['far above its target, on its way back to live', 0, 500, 1100],
+		['below its target', 800, 300, 500],
+	])('%s gets to its aim, and stays there', (_where, targetMs, soundMs, aimMs) => {
+		const [slide, leg] = [new DelaySlide(targetMs), new ModelLeg(targetMs)];
+		leg.soundMs = soundMs;
+		const errors: number[] = [];
+		for (let nowMs = 0; nowMs < 60_000; nowMs += SLIDE_INTERVAL_MS) {
+			const aheadMs = aimMs - leg.soundMs;
+			leg.apply(slide.creep({ aheadMs, latencyMs: leg.soundMs + OWN_LATENCY_MS, nowMs }));
+			errors.push(Math.abs(aimMs - leg.soundMs));
+		}
+		expect(Math.max(...errors.slice(-30_000 / SLIDE_INTERVAL_MS))).toBeLessThan(20);
+	});
+});

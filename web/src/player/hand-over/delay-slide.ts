@@ -29,6 +29,10 @@ const SOUND_LATE_MS = 110;
 /** A smaller correction is not worth a freeze of the hidden picture. */
 const JUMP_FROM_MS = 20;
 
+/** The sound alone has settled when it moved by less than this for so long: it slides by at least 35 ms a second. */
+const SETTLED_WITHIN_MS = 15;
+const SETTLED_FOR_MS = 1000;
+
 /** Chromium shows a frame some 40 ms after its jitter buffer releases it, capture and network included. */
 const WEBRTC_OWN_LATENCY_MS = 40;
 /** Of LL-HLS at the live edge, where it is not measured. */
@@ -53,6 +57,8 @@ export class DelaySlide {
 	#seenPictureMs: number;
 	/** The picture's least latency above its target, on the clock of {@link LeadInput.latencyMs}. */
 	#ownLatencyMs = Infinity;
+	/** Where the sound alone was when it last moved. */
+	#moved: { latencyMs: number; atMs: number } | undefined;
 
 	constructor(initialMs: number) {
 		this.#target = { pictureMs: clampTarget(initialMs), soundMs: clampTarget(initialMs) };
@@ -81,6 +87,28 @@ export class DelaySlide {
 		const mayStep = missingMs > 0 ? skewMs > -SOUND_EARLY_MS : skewMs < SOUND_LATE_MS;
 		const stepMs = mayStep ? Math.max(-PICTURE_STEP_MS, Math.min(PICTURE_STEP_MS, missingMs)) : 0;
 		return this.#set(this.#target.pictureMs + stepMs, aimMs);
+	}
+
+	/**
+	 * The sound alone: its target is set at once, and again only when the sound has got there. On its way it is behind
+	 * its target, and a target that follows it overshoots. `aheadMs`: of its aim. `latencyMs`: on any steady clock.
+	 */
+	creep({ aheadMs, latencyMs, nowMs }: { aheadMs: number; latencyMs: number; nowMs: number }): DelayTarget {
+		const moved = this.#moved;
+		if (moved !== undefined) {
+			if (Math.abs(latencyMs - moved.latencyMs) > SETTLED_WITHIN_MS) {
+				this.#moved = { latencyMs, atMs: nowMs };
+				return this.#target;
+			}
+			if (nowMs - moved.atMs < SETTLED_FOR_MS) {
+				return this.#target;
+			}
+		}
+		if (Math.abs(aheadMs) < JUMP_FROM_MS) {
+			return this.#target;
+		}
+		this.#moved = { latencyMs, atMs: nowMs };
+		return this.#set(this.#target.soundMs + aheadMs);
 	}
 
 	/**

@@ -6,7 +6,7 @@ import { EmergencyWatch, type WatchedLeg } from './emergency-watch.ts';
 
 function setUp(change: Partial<WatchedLeg> = {}) {
 	const clock = new FakeClock();
-	const delay = { lastMediaAtMs: 0 as number | undefined, hasConnected: true };
+	const delay = { lastMediaAtMs: 0 as number | undefined, hasConnected: true, isSoundAlone: false };
 	const leg: WatchedLeg = {
 		tier: 'webrtc',
 		state: 'playing',
@@ -33,6 +33,15 @@ describe('EmergencyWatch', () => {
 		delay.lastMediaAtMs = clock.monotonicMs();
 		expect(check(leg, 'live')).toBe('recovered');
 		expect(check(leg, 'live')).toBeUndefined();
+	});
+
+	it('waits a second for the sound alone, which may come rarely', async () => {
+		const { clock, delay, leg, check } = setUp({ latestMs: 1 });
+		delay.isSoundAlone = true;
+		await clock.advance(990);
+		expect(check(leg, 'live')).toBeUndefined();
+		await clock.advance(20);
+		expect(check(leg, 'live')).toBe('connection-lost');
 	});
 
 	it('reports a line that is too poor although packets arrive', () => {

@@ -5,6 +5,8 @@ import type { LegReading } from './hand-over-types.ts';
 
 /** Without media for this long, a WebRTC connection counts as lost. */
 const MEDIA_MISSED_MS = 400;
+/** The sound alone: a publisher that saves bits in silence sends it every 400 ms. */
+const SOUND_MISSED_MS = 1000;
 /** The browser reports a blocked path only after 15 s or more. A slow path may still win: the first picture plays. */
 const FIRST_FRAME_PATIENCE_MS = 1500;
 
@@ -62,8 +64,9 @@ export class EmergencyWatch {
 			const isLate = nowMs - this.#beganAtMs > FIRST_FRAME_PATIENCE_MS;
 			return isLate ? (delay.hasConnected ? 'connection-lost' : 'blocked') : undefined;
 		}
-		const { lastMediaAtMs } = delay;
-		return lastMediaAtMs !== undefined && nowMs - lastMediaAtMs > MEDIA_MISSED_MS ? 'connection-lost' : undefined;
+		const { lastMediaAtMs, isSoundAlone } = delay;
+		const missedMs = isSoundAlone ? SOUND_MISSED_MS : MEDIA_MISSED_MS;
+		return lastMediaAtMs !== undefined && nowMs - lastMediaAtMs > missedMs ? 'connection-lost' : undefined;
 	}
 }
 

@@ -40,6 +40,8 @@ class FakeLeg {
 	isPaused: boolean;
 	lineVerdict: LineVerdict = 'plays';
 	lastMediaAtMs: number | undefined;
+	/** WebRTC: no picture comes, and the moments are the sound's. */
+	isSoundAlone = false;
 	/** WebRTC: the picture is held this much above its target. */
 	heldMs = 0;
 	target: { pictureMs: number; soundMs: number };
@@ -87,6 +89,7 @@ class FakeLeg {
 			const missingMs = this.target.soundMs + OWN_LATENCY_MS.webrtc - this.soundBehindMs;
 			const creepMs = (SOUND_CREEP_MS_PER_S * FRAME_MS) / 1000;
 			this.soundBehindMs += Math.max(-creepMs, Math.min(creepMs, missingMs));
+			this.pictureBehindMs = this.isSoundAlone ? this.soundBehindMs : this.pictureBehindMs;
 		} else if (!this.isShifted) {
 			const stepMs = (HURRY_MS_PER_S * FRAME_MS) / 1000;
 			this.pictureBehindMs += Math.max(-stepMs, Math.min(stepMs, this.aimMs - this.pictureBehindMs));
@@ -338,6 +341,33 @@ describe('a viewer', () => {
 		// ITU-R BT.1359-1: 45 ms early or 125 ms late is noticed.
 		expect(stage.maxLipErrorMs).toBeLessThan(125);
 		expect(handOver.reading.state).toBe('settled');
+	});
+
+	it('hears next to no jump with the sound alone, to LL-HLS and back', async () => {
+		const { stage, signaling, handOver, play } = setUp();
+		await play(
+			{ when: () => signaling.decide('webrtc', 'fits'), forMs: 2000, then: ['show webrtc'] },
+			{ when: () => (stage.watched!.isSoundAlone = true), forMs: 5000, then: [] },
+			{
+				when: () => signaling.decide('ll-hls', 'seats-full'),
+				forMs: 40_000,
+				then: ['open ll-hls', 'swap', 'watch ll-hls'],
+			},
+			{
+				when: () => {
+					signaling.decide('webrtc', 'fits');
+					stage.pending!.isSoundAlone = true;
+					// Its sound is not where it should be, and slides.
+					stage.pending!.soundBehindMs += 150;
+				},
+				forMs: 8000,
+				then: ['open webrtc', 'swap', 'watch webrtc'],
+			},
+			{ when: () => undefined, forMs: 60_000, then: [] },
+		);
+		expect(stage.jumpsMs.map(Math.abs).filter((jumpMs) => jumpMs > 60)).toEqual([]);
+		expect(handOver.reading.state).toBe('settled');
+		expect(stage.watched!.soundBehindMs).toBe(OWN_LATENCY_MS.webrtc);
 	});
 
 	it('sees LL-HLS within two seconds when the SFU worker dies, and nothing twice', async () => {

@@ -24,7 +24,7 @@ export type LegReading = {
 	readonly tier: DeliveryTier;
 	readonly state: PlaybackState;
 	readonly error: PlaybackError | undefined;
-	/** Of the last frame that was shown, however long ago. */
+	/** Of the last frame that was shown, however long ago. With the sound alone, all of these are of the sound. */
 	readonly latestMs: number | undefined;
 	/** On the screen now; undefined while nothing moves. */
 	readonly positionMs: number | undefined;
@@ -34,7 +34,7 @@ export type LegReading = {
 	readonly latencyMs: number | undefined;
 	/** WebRTC: why the picture is frozen, if it is. */
 	readonly lineVerdict: LineVerdict | undefined;
-	readonly delay: Pick<DelayControl, 'lastMediaAtMs' | 'hasConnected'> | undefined;
+	readonly delay: Pick<DelayControl, 'lastMediaAtMs' | 'hasConnected' | 'isSoundAlone'> | undefined;
 	readonly timeShift: Pick<TimeShift, 'isShifted' | 'isStarved'> | undefined;
 	readonly isElsewhere: boolean;
 	/** In an iPhone's native full screen, to which only a gesture can bring another element. */

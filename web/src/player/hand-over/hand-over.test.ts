@@ -91,7 +91,14 @@ class FakePlayback extends TypedEmitter<PlaybackEvents> implements Playback {
 			goLive: () => void (shift.isShifted = false),
 		};
 		this.timeShift = tier === 'll-hls' ? shift : undefined;
-		const delay = { lastMediaAtMs: undefined, hasConnected: true, setTarget() {}, playedSound: () => undefined };
+		const delay = {
+			lastMediaAtMs: undefined,
+			hasConnected: true,
+			setTarget() {},
+			playedSound: () => undefined,
+			isSoundAlone: false,
+			soundPlayedAtMs: undefined,
+		};
 		this.delay = tier === 'webrtc' ? delay : undefined;
 	}
 	start(video: HTMLVideoElement): void {

@@ -58,9 +58,20 @@ export class LegAligner {
 		if (Math.abs(pictureAheadMs) > FAR_MS) {
 			return [];
 		}
+		const moved = isHidden ? second : first;
+		if (moved.delay?.isSoundAlone === true && !moved.isSteady) {
+			return [];
+		}
 		this.#lastSlideMs = nowMs;
+		const leg = isHidden ? 'pending' : 'shown';
+		if (moved.delay?.isSoundAlone === true) {
+			const aheadMs = isHidden ? pictureAheadMs : -pictureAheadMs;
+			const target = this.#slide.creep({ aheadMs, latencyMs: nowMs - moved.positionMs!, nowMs });
+			const slide = { do: 'slide', leg, target } as const;
+			return isHidden ? [slide] : [slide, { do: 'align-with', aheadMs: pictureAheadMs }];
+		}
 		if (isHidden) {
-			return [{ do: 'slide', leg: 'pending', target: this.#slide.jump({ pictureAheadMs, soundAheadMs }) }];
+			return [{ do: 'slide', leg, target: this.#slide.jump({ pictureAheadMs, soundAheadMs }) }];
 		}
 		const target = this.#slide.lead({
 			pictureAheadMs: -pictureAheadMs,
@@ -69,7 +80,7 @@ export class LegAligner {
 		});
 		// Where the network keeps the shown leg from coming nearer to live, the second one aligns with it.
 		return [
-			{ do: 'slide', leg: 'shown', target },
+			{ do: 'slide', leg, target },
 			{ do: 'align-with', aheadMs: pictureAheadMs },
 		];
 	}

@@ -13,12 +13,15 @@ export type ShownFrame = {
 	heightPixels: number;
 };
 
+/** The times of sound without a picture, as a frame's. */
+type PlayedSound = Pick<ShownFrame, 'shownAtMs' | 'captureTimeMs' | 'displayedAtServerMs'>;
+
 /** Values that were not measured are undefined, never zero. */
 export type PlaybackMetricsReading = {
 	widthPixels: number | undefined;
 	heightPixels: number | undefined;
 	frameRate: number | undefined;
-	/** From capture time to display (server to screen), median of the last second. */
+	/** From capture time to display (server to screen), or to the sound alone, median of the last second. */
 	latencyMs: number | undefined;
 	/** Its 95th percentile, over the same second. */
 	latencyP95Ms: number | undefined;
@@ -28,13 +31,15 @@ export type PlaybackMetricsReading = {
 	/** How often no frame came for longer than {@link STALL_MS} while frames were expected. */
 	stallCount: number;
 	stalledForMs: number;
-	/** From the start of the playback to its first frame. */
+	/** From the start of the playback to its first frame, or sound that is wanted without one. */
 	firstFrameAfterMs: number | undefined;
 };
 
 /** A longer gap between frames counts as a stall; a viewer notices a quarter of a second. */
 const STALL_MS = 250;
 const WINDOW_MS = 1000;
+/** More than are played in it, as they are read. */
+const MAX_SOUNDS = 20;
 /** Browsers update their counts about once a second: in between, the same count looks like silence. */
 const BYTES_INTERVAL_MS = 900;
 /** Segments and parts arrive in bursts: over less than three seconds the bitrate jumps. */
@@ -45,6 +50,7 @@ const MAX_LATENCY_MS = 120_000;
 export class PlaybackMetrics {
 	readonly #startedAtMs: number;
 	#frames: ShownFrame[] = [];
+	#sounds: PlayedSound[] = [];
 	#lastShownAtMs: number | undefined;
 	#framesShownCount = 0;
 	#framesDroppedCount = 0;
@@ -75,7 +81,16 @@ export class PlaybackMetrics {
 		}
 	}
 
-	/** The viewer paused, or hid the page: the next frame ends no stall. */
+	/** Sound without a picture: its latency counts. */
+	soundPlayed(sound: PlayedSound): void {
+		this.#firstFrameAfterMs ??= sound.shownAtMs - this.#startedAtMs;
+		this.#sounds.push(sound);
+		if (this.#sounds.length > MAX_SOUNDS) {
+			this.#sounds.shift();
+		}
+	}
+
+	/** The viewer paused, hid the page, or wants no picture: the next frame ends no stall. */
 	pauseObserved(): void {
 		this.#lastShownAtMs = undefined;
 	}
@@ -102,11 +117,10 @@ export class PlaybackMetrics {
 	read(nowMs: number): PlaybackMetricsReading {
 		this.#frames = this.#frames.filter((frame) => frame.shownAtMs > nowMs - WINDOW_MS);
 		const latest = this.#frames.at(-1);
-		const latencies = this.#frames
-			.map((frame) =>
-				frame.captureTimeMs === undefined || frame.displayedAtServerMs === undefined
-					? NaN
-					: frame.displayedAtServerMs - frame.captureTimeMs,
+		this.#sounds = this.#sounds.filter(({ shownAtMs }) => shownAtMs > nowMs - WINDOW_MS);
+		const latencies = (latest === undefined ? this.#sounds : this.#frames)
+			.map(({ captureTimeMs, displayedAtServerMs }) =>
+				captureTimeMs === undefined || displayedAtServerMs === undefined ? NaN : displayedAtServerMs - captureTimeMs,
 			)
 			.filter((latencyMs) => Math.abs(latencyMs) < MAX_LATENCY_MS);
 		const [oldest, newest] = [this.#bytes[0], this.#bytes.at(-1)];

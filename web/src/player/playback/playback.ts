@@ -63,6 +63,10 @@ export interface DelayControl {
 	setTarget(target: DelayTarget): void;
 	/** The sound that plays now; undefined without sound, or before any. */
 	playedSound(): PlayedMoment | undefined;
+	/** No picture comes, because the viewer wants none: the sound is what plays. */
+	readonly isSoundAlone: boolean;
+	/** When sound was last played, monotonic milliseconds; undefined before any. */
+	readonly soundPlayedAtMs: number | undefined;
 	/** When the last media arrived and was played, monotonic milliseconds; undefined before any. */
 	readonly lastMediaAtMs: number | undefined;
 	/** ICE has connected at least once. */

@@ -67,7 +67,7 @@ export class ListedQualities implements QualityControl {
 		return matchQuality(this.#qualities, this.#preference);
 	}
 
-	/** A picture that still comes with the chosen sound is not shown. */
+	/** A picture that still comes, for a moment, with the chosen sound is not shown. */
 	get shownQuality(): Quality | undefined {
 		return this.quality?.kind === 'sound-only' ? this.quality : this.#shown;
 	}

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../../core/logger.ts';
 import { FakeClock } from '../../../../core/testing/fake-clock.ts';
+import type { LineCounts } from '../measure/line-judge.ts';
 import { EMPTY_CONNECTION_READING, type ConnectionFailure, type MediaConnection } from './playback.ts';
 import { ListedQualities } from './quality.ts';
 import { FakeVideo } from './testing/fake-video.ts';
@@ -18,6 +19,19 @@ class FakeConnection implements MediaConnection {
 	readonly quality = new ListedQualities(undefined);
 	readonly rebuildAfterMs = 5000;
 	readonly calls: string[] = [];
+	readonly delay = {
+		isSoundAlone: false,
+		soundPlayedAtMs: undefined as number | undefined,
+		lastMediaAtMs: undefined,
+		hasConnected: true,
+		setTarget: () => undefined,
+		playedSound: () => {
+			const { soundPlayedAtMs: playedAtMs } = this.delay;
+			return playedAtMs === undefined ? undefined : { captureTimeMs: 1_000_000 + playedAtMs - 70, playedAtMs };
+		},
+	};
+	counts: LineCounts | undefined;
+	lineCounts = (): LineCounts | undefined => this.counts;
 	fail: (failure: ConnectionFailure) => void = () => undefined;
 
 	connect(_video: HTMLVideoElement, onFailure: (failure: ConnectionFailure) => void): void {
@@ -348,5 +362,99 @@ describe('the next broadcast', () => {
 			await clock.advance(100);
 		}
 		expect(connection.calls.filter((call) => call === 'connect').length).toBeLessThan(15);
+	});
+});
+
+describe('the sound alone over WebRTC', () => {
+	const hear = async ({ clock, connection }: ReturnType<typeof setUp>, ms: number): Promise<void> => {
+		for (let passedMs = 0; passedMs < ms; passedMs += 20) {
+			connection.delay.soundPlayedAtMs = clock.monotonicMs();
+			await clock.advance(20);
+		}
+	};
+	const NO_PICTURE: LineCounts = {
+		atMs: 0,
+		packetsReceived: 100,
+		packetsLost: 0,
+		nackCount: 50,
+		resentPackets: 50,
+		framesReceived: 0,
+		framesDecoded: 0,
+		roundTripMs: 3000,
+	};
+
+	it('is watched instead of the picture, from the start as well as later', async () => {
+		const bench = setUp();
+		const { playback, connection, start, states } = bench;
+		connection.delay.isSoundAlone = true;
+		start();
+		await hear(bench, 20_000);
+		expect(states).toEqual(['connecting', 'playing']);
+		expect(connection.calls).toEqual(['connect']);
+		expect(playback.shownMoments.isSteady(bench.clock.monotonicMs())).toBe(true);
+	});
+
+	it('has its own latency, and no size and no stall', async () => {
+		const bench = setUp();
+		const { playback, connection, start, play } = bench;
+		start();
+		await play(1000);
+		connection.delay.isSoundAlone = true;
+		await hear(bench, 10_000);
+		const { latencyMs, stallCount, heightPixels, state } = playback.statistics();
+		// The fake server's clock stands still.
+		expect(latencyMs).toBeDefined();
+		expect([stallCount, heightPixels, state]).toEqual([0, undefined, 'playing']);
+		connection.delay.isSoundAlone = false;
+		await play(500);
+		expect(playback.statistics()).toMatchObject({ stallCount: 0, latencyMs: 50, heightPixels: 720 });
+	});
+
+	it('is no poor line, whatever the counts say', async () => {
+		const bench = setUp();
+		const { playback, connection, start, play } = bench;
+		start();
+		await play(6000);
+		connection.delay.isSoundAlone = true;
+		for (let second = 0; second < 12; second++) {
+			connection.counts = { ...NO_PICTURE, atMs: second * 1000, nackCount: second * 50, packetsReceived: second + 100 };
+			await hear(bench, 1000);
+			expect(playback.lineVerdict(30)).toBe('unwatched');
+		}
+	});
+
+	it('that stops is a stall, and then a new connection', async () => {
+		const bench = setUp();
+		const { connection, start, states, clock } = bench;
+		connection.delay.isSoundAlone = true;
+		start();
+		await hear(bench, 2000);
+		await clock.advance(1700);
+		expect(states.at(-1)).toBe('stalled');
+		await hear(bench, 1000);
+		expect(states.at(-1)).toBe('playing');
+		await clock.advance(10_000);
+		expect(connection.calls.filter((call) => call === 'connect').length).toBeGreaterThan(1);
+	});
+
+	it('counts until the picture is back, for some seconds', async () => {
+		const bench = setUp();
+		const { connection, start, states, play } = bench;
+		start();
+		await play(1000);
+		connection.delay.isSoundAlone = true;
+		await hear(bench, 5000);
+		connection.delay.isSoundAlone = false;
+		await hear(bench, 4000);
+		expect(states).toEqual(['connecting', 'playing']);
+		await play(1000);
+		connection.delay.isSoundAlone = true;
+		await hear(bench, 5000);
+		connection.delay.isSoundAlone = false;
+		// No picture ever comes.
+		await hear(bench, 8000);
+		expect(states.at(-1)).toBe('stalled');
+		await hear(bench, 6000);
+		expect(connection.calls).toContain('disconnect');
 	});
 });

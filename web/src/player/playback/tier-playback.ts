@@ -53,6 +53,8 @@ const FRAMES_TO_RESUME = 3;
 const RESUME_WINDOW_MS = 600;
 /** Between two attempts to repair a connection that brings no frames. */
 const REPAIR_INTERVAL_MS = 2500;
+/** After the sound alone, a picture may take so long to come back: its next key frame may be some seconds away. */
+const PICTURE_RETURN_MS = 6000;
 /** A new connection gets at least this long for its first frame: ICE over a slow network, or a key frame 2 s away. */
 const FIRST_FRAME_DEADLINE_MS = 9000;
 /** A connection that the server ends sooner is not replaced at once, or the next one may end as soon. */
@@ -76,6 +78,9 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 	#error: PlaybackError | undefined;
 	#isConnected = false;
 	#hasPicture = true;
+	/** Until when the sound alone counts: while the viewer wants no picture, and until one is back. */
+	#soundAloneUntilMs = -Infinity;
+	#soundPlayedAtMs = -Infinity;
 	#connectionHasPlayed = false;
 	/** Frames were shown at all: distinguishes an ended broadcast from a channel that was offline from the start. */
 	#hasPlayed = false;
@@ -243,6 +248,7 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 		this.#isOtherReported = false;
 		this.#connectedAtMs = this.#deps.clock.monotonicMs();
 		this.#connectionHasPlayed = false;
+		this.#soundPlayedAtMs = -Infinity;
 		this.shownMoments.clear();
 		this.#connectCount++;
 		this.#owedSinceMs = this.#deps.clock.monotonicMs();
@@ -291,23 +297,23 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 		if (!this.#isConnected) {
 			return;
 		}
-		const { clock, serverClock } = this.#deps;
+		const { clock, connection, serverClock } = this.#deps;
 		const nowMs = clock.monotonicMs();
+		if (connection.delay?.isSoundAlone === true || (frame === undefined && this.#isSoundAlone)) {
+			// The last pictures before the server stops them, or a playhead that moves without sound.
+			return;
+		}
+		this.#soundAloneUntilMs = -Infinity;
 		this.#lineJudge.frameShown(nowMs);
 		if (!this.#countsAsPlaying(nowMs)) {
 			return;
 		}
-		this.#owedSinceMs = nowMs;
-		this.#repairStep = 0;
-		this.#hasPlayed = true;
-		this.#connectionHasPlayed = true;
-		this.#failedAttempts = 0;
-		this.#error = undefined;
+		this.#plays(nowMs);
 		if (frame !== undefined) {
 			// The picture reaches the screen with the next refresh, at a time that the browser predicts on performance.now(),
 			// which is our monotonic clock.
 			const displayedAtMs = Math.max(frame.expectedDisplayTime, frame.presentationTime);
-			const captureTimeMs = this.#deps.connection.captureTimeMs(frame);
+			const captureTimeMs = connection.captureTimeMs(frame);
 			if (captureTimeMs !== undefined) {
 				this.shownMoments.add({ captureTimeMs, playedAtMs: displayedAtMs });
 			}
@@ -320,6 +326,46 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 			});
 		}
 		this.#handle('frame-shown');
+	}
+
+	get #isSoundAlone(): boolean {
+		return this.#deps.clock.monotonicMs() < this.#soundAloneUntilMs;
+	}
+
+	/** With the sound alone it counts instead of frames. */
+	#watchSound(nowMs: number): void {
+		const { delay } = this.#deps.connection;
+		if (delay?.isSoundAlone === true) {
+			this.#soundAloneUntilMs = nowMs + PICTURE_RETURN_MS;
+		}
+		const playedAtMs = delay?.soundPlayedAtMs ?? -Infinity;
+		if (!this.#isSoundAlone || playedAtMs <= this.#soundPlayedAtMs || this.#video!.paused) {
+			return;
+		}
+		this.#soundPlayedAtMs = playedAtMs;
+		if (!this.#countsAsPlaying(nowMs)) {
+			return;
+		}
+		this.#plays(nowMs);
+		const sound = delay!.playedSound();
+		if (sound !== undefined) {
+			this.shownMoments.add(sound);
+		}
+		this.#metrics.soundPlayed({
+			shownAtMs: nowMs,
+			captureTimeMs: sound?.captureTimeMs,
+			displayedAtServerMs: this.#deps.serverClock.toServerMs(playedAtMs),
+		});
+		this.#handle('frame-shown');
+	}
+
+	#plays(nowMs: number): void {
+		this.#owedSinceMs = nowMs;
+		this.#repairStep = 0;
+		this.#hasPlayed = true;
+		this.#connectionHasPlayed = true;
+		this.#failedAttempts = 0;
+		this.#error = undefined;
 	}
 
 	/** A frame of a new connection counts at once; after a stall on the same connection it may be a nudge. */
@@ -359,10 +405,14 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 			this.#metrics.bytesReceived(nowMs, reading.receivedBytes);
 		}
 		this.#metrics.setFramesDropped(reading.framesDroppedCount ?? 0);
+		this.#watchSound(nowMs);
 		const counts = this.#deps.connection.lineCounts?.();
-		this.#lineJudge.setExpected(nowMs, this.#areFramesExpected());
+		this.#lineJudge.setExpected(nowMs, this.#areFramesExpected() && !this.#isSoundAlone);
 		if (counts !== undefined) {
 			this.#lineJudge.counted(counts);
+		}
+		if (this.#isSoundAlone) {
+			this.#metrics.pauseObserved();
 		}
 		if (!this.#areFramesExpected()) {
 			this.#owedSinceMs = nowMs;

@@ -4,10 +4,13 @@ import { SOUND_LAG_MS } from '../../../../core/media/sound-lag.ts';
 import { silentLogger } from '../../../../core/logger.ts';
 import { FakeClock } from '../../../../core/testing/fake-clock.ts';
 import { SOUND_ADDED_EVENT } from './playback.ts';
+import { ListedQualities, SOUND_ONLY, type Quality, type QualityPreference } from './quality.ts';
 import { FakeVideo } from './testing/fake-video.ts';
 import { createWebrtcPlayback, type WebrtcBrowser } from './webrtc-playback.ts';
 import { ABS_CAPTURE_TIME_URI } from './whep-offer.ts';
 import { ApiError } from '../../api/request.ts';
+
+const PICTURE: Quality = { id: 'source', kind: 'picture', heightPixels: 720, frameRate: 30, isSource: true };
 
 class FakeReceiver {
 	readonly track: string;
@@ -83,6 +86,7 @@ async function setUp({
 	isAllowed = true,
 	refusesChangedOffers = false,
 	refusal = undefined as unknown,
+	preference = undefined as QualityPreference,
 } = {}) {
 	const [clock, log, video] = [new FakeClock(), [] as string[], new StreamVideo()];
 	const peers: FakePeer[] = [];
@@ -105,6 +109,8 @@ async function setUp({
 		},
 		closeSession: async (url: string) => void log.push(`end ${url}`),
 	} as unknown as WebrtcBrowser;
+	const qualities = new ListedQualities(preference);
+	qualities.list([PICTURE, SOUND_ONLY], undefined);
 	const playback = createWebrtcPlayback(
 		{
 			clock,
@@ -114,7 +120,7 @@ async function setUp({
 			chance: () => 0,
 			viewerId: () => 'viewer-1',
 		},
-		{ whepUrl: '/whep/a', delayMs },
+		{ whepUrl: '/whep/a', delayMs, qualities },
 		browser,
 	);
 	playback.start(video as unknown as HTMLVideoElement, 'live', 'one');
@@ -196,6 +202,26 @@ describe('a WebRTC playback', () => {
 		expect(added).toBe(1);
 	});
 
+	it.each([
+		['at once', 0, ['audio']],
+		['after its delay', 600, undefined],
+	])('plays the sound alone %s, and gets a picture when the viewer wants one', async (_when, delayMs, atFirst) => {
+		const { clock, video, playback, peers, accept } = await setUp({ delayMs, preference: SOUND_ONLY });
+		expect(playback.delay!.isSoundAlone).toBe(true);
+		// An element without a track, or with a track of which nothing comes, does not play the sound either.
+		expect(video.srcObject?.tracks).toEqual(atFirst);
+		await accept();
+		peers[0]!.become('connected');
+		await clock.advance(1000);
+		expect(video.srcObject!.tracks).toEqual(['audio']);
+		playback.quality.prefer(undefined);
+		await clock.advance(1000);
+		expect([playback.delay!.isSoundAlone, video.srcObject!.tracks]).toEqual([false, ['audio', 'video']]);
+		playback.quality.prefer(SOUND_ONLY);
+		await clock.advance(1000);
+		expect(video.srcObject!.tracks).toEqual(['audio', 'video']);
+	});
+
 	it('applies the delay target to this connection and to the next', async () => {
 		const { clock, playback, peers, accept } = await setUp();
 		await accept();
@@ -247,6 +273,7 @@ describe('a WebRTC playback', () => {
 			{ timestamp: performance.timeOrigin + 700, rtpTimestamp: 1, captureTimestamp, senderCaptureTimeOffset: 0 },
 		];
 		expect(playback.delay!.lastMediaAtMs).toBeCloseTo(700);
+		expect(playback.delay!.soundPlayedAtMs).toBeCloseTo(700);
 		expect(playback.delay!.playedSound()!.captureTimeMs).toBeCloseTo(1_700_000_000_000 - SOUND_LAG_MS);
 		sound!.sources = [];
 		expect(playback.delay!.playedSound()).toBeUndefined();

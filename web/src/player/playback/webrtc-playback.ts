@@ -86,7 +86,8 @@ class WebrtcConnection implements MediaConnection, DelayControl {
 			queueMicrotask(() => onFailure({ error: { kind: 'unsupported', detail, fatal: true }, retryAfterSeconds: 0 }));
 			return;
 		}
-		this.#attempt = new Attempt({ ...this.#deps, peer, video, onFailure }, this.#target);
+		const start = { target: this.#target, isSoundAlone: this.isSoundAlone };
+		this.#attempt = new Attempt({ ...this.#deps, peer, video, onFailure }, start);
 		void this.#attempt.open(this.#whepUrl, this.#deps.viewerId?.());
 	}
 
@@ -108,6 +109,9 @@ class WebrtcConnection implements MediaConnection, DelayControl {
 	}
 
 	steer(nowMs: number): void {
+		if (!this.isSoundAlone) {
+			this.#attempt?.addPicture();
+		}
 		if (nowMs - this.#lastReadAtMs >= READING_INTERVAL_MS) {
 			this.#lastReadAtMs = nowMs;
 			this.#attempt?.read();
@@ -132,6 +136,15 @@ class WebrtcConnection implements MediaConnection, DelayControl {
 	setTarget(target: DelayTarget): void {
 		this.#target = target;
 		this.#attempt?.setTarget(target);
+	}
+
+	get isSoundAlone(): boolean {
+		return this.quality.quality?.kind === 'sound-only';
+	}
+
+	get soundPlayedAtMs(): number | undefined {
+		const source = this.#attempt?.soundReceiver?.getSynchronizationSources()[0];
+		return source === undefined ? undefined : source.timestamp - performance.timeOrigin;
 	}
 
 	playedSound(): PlayedMoment | undefined {
@@ -167,28 +180,31 @@ type AttemptDeps = {
 	onFailure: (failure: ConnectionFailure) => void;
 };
 
+type AttemptStart = { target: DelayTarget; isSoundAlone: boolean };
+
 /** One PeerConnection from offer to end. */
 class Attempt {
 	readonly readings = new WebrtcReadings();
 	videoReceiver: RTCRtpReceiver | undefined;
 	soundReceiver: RTCRtpReceiver | undefined;
 	readonly #deps: AttemptDeps;
-	/** At the start. */
-	readonly #target: DelayTarget;
+	readonly #start: AttemptStart;
 	readonly #stream: MediaStream;
 	readonly #abort = new AbortController();
 	#sessionUrl: string | undefined;
+	#hasPicture = false;
 	#answerSdp: string | undefined;
 	readonly #disconnectedTimer: Timer;
 	readonly #soundTimer: Timer;
 
-	constructor(deps: AttemptDeps, target: DelayTarget) {
+	constructor(deps: AttemptDeps, start: AttemptStart) {
 		this.#deps = deps;
-		this.#target = target;
+		this.#start = start;
 		this.#stream = deps.browser.createStream();
 		this.#disconnectedTimer = new Timer(deps.clock, () => this.#fail(lost('The connection to the server broke.')));
 		this.#soundTimer = new Timer(deps.clock, () => {
 			this.#stream.addTrack(this.soundReceiver!.track);
+			this.#attachStream();
 			deps.video.dispatchEvent(new Event(SOUND_ADDED_EVENT));
 		});
 		deps.peer.addEventListener('connectionstatechange', () => this.#onConnectionState(), {
@@ -256,6 +272,16 @@ class Attempt {
 		}
 	}
 
+	/** The viewer wants a picture. Before, the stream has no track of one: an element waits for the first one to play. */
+	addPicture(): void {
+		const track = this.videoReceiver?.track;
+		if (this.#start.isSoundAlone && track !== undefined && !this.#hasPicture) {
+			this.#hasPicture = true;
+			this.#stream.addTrack(track);
+			this.#attachStream();
+		}
+	}
+
 	read(): void {
 		if (this.#deps.peer.connectionState === 'connected') {
 			void this.readings.refresh(this.#deps.peer);
@@ -263,17 +289,19 @@ class Attempt {
 	}
 
 	async #makeOffer(): Promise<string> {
-		const { peer, video } = this.#deps;
+		const { peer } = this.#deps;
 		for (const kind of ['video', 'audio'] as const) {
 			const transceiver = peer.addTransceiver(kind, { direction: 'recvonly' });
 			offerCaptureTime(transceiver);
-			if (kind === 'video' || this.#target.soundMs === 0) {
+			if (kind === 'video' ? !this.#start.isSoundAlone : this.#start.target.soundMs === 0) {
 				this.#stream.addTrack(transceiver.receiver.track);
 			}
 			this[kind === 'video' ? 'videoReceiver' : 'soundReceiver'] = transceiver.receiver;
 		}
-		this.setTarget(this.#target);
-		video.srcObject = this.#stream;
+		this.setTarget(this.#start.target);
+		if (!this.#start.isSoundAlone || this.#start.target.soundMs === 0) {
+			this.#attachStream();
+		}
 		const offer = await peer.createOffer();
 		const sdp = prepareWhepOffer(offer.sdp ?? '');
 		try {
@@ -310,7 +338,14 @@ class Attempt {
 	 */
 	#delaySound(): void {
 		if (this.soundReceiver !== undefined && this.#stream.getAudioTracks().length === 0) {
-			this.#soundTimer.arm(this.#target.soundMs);
+			this.#soundTimer.arm(this.#start.target.soundMs);
+		}
+	}
+
+	/** Not while it is empty: an element plays from the first track on. */
+	#attachStream(): void {
+		if (this.#deps.video.srcObject !== this.#stream) {
+			this.#deps.video.srcObject = this.#stream;
 		}
 	}
 
