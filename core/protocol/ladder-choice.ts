@@ -17,7 +17,8 @@ export type LadderChoice = 'automatic' | 'off' | readonly RungName[];
 const RUNG = `(${RUNG_NAMES.join('|')})`;
 /** A text as settings have it: `automatic`, `off`, or different names of rungs with commas between. */
 export const LADDER_CHOICE_PATTERN = `^(?!.*${RUNG}(,.*)?,\\1)(automatic|off|${RUNG}(,${RUNG})*)$`;
-export const LADDER_CHOICE_IN_WORDS = `"automatic", "off", or different names of ${RUNG_NAMES.join(', ')} with commas between`;
+const NAMES = RUNG_NAMES.join(', ');
+export const LADDER_CHOICE_IN_WORDS = `"automatic", "off", or different names of ${NAMES} with commas between`;
 
 /** Reads such a text. Names that this version does not know are left out; undefined: it knows none of them. */
 export function parseLadderChoice(text: string): LadderChoice | undefined {
