@@ -4,6 +4,7 @@ import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { errorMessage } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
+import type { OnAirLayer } from '../stage/stage-layers.ts';
 import { LayerSelector, type SelectorAction } from './layer-selector.ts';
 import type { LineLimits } from './line-limits.ts';
 
@@ -15,6 +16,8 @@ type BandwidthDependencies = {
 	video: Consumer;
 	transport: Pick<WebRtcTransport, 'getStats' | 'setMinOutgoingBitrate' | 'setMaxOutgoingBitrate'>;
 	selector: LayerSelector;
+	/** On air now, lowest first. */
+	layers(): readonly OnAirLayer[];
 	/** Has mediasoup estimate the line from now on. */
 	startEstimator(): Promise<void>;
 	clock: Clock;
@@ -101,6 +104,7 @@ export class ViewerBandwidth {
 		void this.#read(async () => {
 			const [ofTransport, ofVideo] = await Promise.all([transport.getStats(), video.getStats()]);
 			const sent = ofVideo.find(({ type }) => type === 'outbound-rtp');
+			selector.measured(this.#deps.layers());
 			return selector.read(clock.monotonicMs(), {
 				availableBps: ofTransport[0]?.availableOutgoingBitrate,
 				roundTripMs: sent?.roundTripTime,

@@ -246,6 +246,15 @@ describe('layers that come and go', () => {
 		expect(viewer.selector.layersChanged(viewer.nowMs, ALL)).toEqual(prefer(1));
 	});
 
+	it('a viewer goes up by what the layers take now, not by what they took at the start', () => {
+		const viewer = new Viewer({ layers: ALL.map((each) => ({ ...each, rateBps: 3 * each.rateBps })) });
+		viewer.resends(5e6);
+		expect(viewer.selector.shownLayer?.name).toBe('160p30');
+		expect(viewer.quiet(10, { availableBps: 1_000_000 })).toEqual([]);
+		viewer.selector.measured(ALL);
+		expect(viewer.quiet(10, { availableBps: 1_000_000 })).toMatchObject([{ do: 'prefer', spatialLayer: 1 }]);
+	});
+
 	it('a new rung changes nothing for a viewer on the source', () => {
 		const viewer = new Viewer({ layers: [SOURCE] });
 		expect(viewer.selector.layersChanged(viewer.nowMs, ALL)).toEqual([]);

@@ -177,6 +177,11 @@ export class LayerSelector {
 		return this.#follow(nowMs);
 	}
 
+	/** The same layers, whose rates have changed with the pictures. */
+	measured(layers: readonly OnAirLayer[]): void {
+		this.#layers = layers;
+	}
+
 	/** The viewer's choice; undefined: the best that fits. */
 	choose(nowMs: number, name: WishedRung | undefined): SelectorAction[] {
 		const wasSoundAlone = this.#isSoundAlone;

@@ -244,7 +244,7 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 	}
 
 	#watchLine(): ViewerBandwidth | undefined {
-		const { video, transport, clock, logger } = this.#deps;
+		const { video, transport, clock, logger, broadcastRouter } = this.#deps;
 		return video === undefined
 			? undefined
 			: new ViewerBandwidth({
@@ -253,6 +253,7 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 					clock,
 					logger,
 					selector: this.#selector,
+					layers: () => broadcastRouter.stage.video.layers.onAir,
 					startEstimator: () => this.#startEstimator(video),
 					onChanged: () => this.#reportPicture(),
 					onLineTooPoor: () => {

@@ -91,6 +91,8 @@ const viewerStatisticsSchema = Type.Object(
 		bitrateBps: Type.Number({ minimum: 0 }),
 		/** The picture that plays, where the player knows it. */
 		rung: Type.Optional(Type.Enum([...SHOWN_RUNGS])),
+		/** Over LL-HLS: their line does not carry the smallest picture at the live edge. */
+		isLineShort: Type.Optional(Type.Boolean()),
 	},
 	closed,
 );

@@ -23,6 +23,8 @@ export type LinePage = 'product' | 'whep' | 'hls.js';
  */
 export const LINE_SOURCE = { humAmplitude: 0.015, patienceMs: 10_000 };
 
+/** Room for the whole 720p picture beside the chat: a smaller one has the size of the screen as its limit. */
+const VIEWPORT = { width: 1640, height: 1000 };
 const PLAYER_DEADLINE_MS = 30_000;
 const FIRST_PICTURE_DEADLINE_MS = 30_000;
 const POLL_MS = 250;
@@ -50,6 +52,7 @@ export class LineWatch {
 		const { channel } = server.addresses;
 		if (page === 'product') {
 			const player = await PlayerWatch.open(browser, pageUrl + query, publisher.clockOffsetMs, SESSION_EAR);
+			await player.page.page.setViewportSize(VIEWPORT);
 			await player.page.page.waitForFunction('window.__spillway?.statistics !== undefined', undefined, {
 				timeout: PLAYER_DEADLINE_MS,
 			});

@@ -195,6 +195,7 @@ export class Viewer {
 			webRtcFailedAtMs: this.#failedAtMs,
 			failureCount: this.#failureCount,
 			failureCause: this.#failureCause,
+			isLineShort: this.statistics?.isLineShort === true,
 			// An unproven claim holds no place.
 			holdsWebRtc: !isUnproven && this.holdsWebRtc(hasTransport),
 			isUnproven,

@@ -54,6 +54,8 @@ export type TierViewer = {
 	/** Failures in a row. */
 	failureCount: number;
 	failureCause: WebRtcFailureCause | undefined;
+	/** Their player says that the line does not carry the smallest picture over LL-HLS at the live edge. */
+	isLineShort: boolean;
 	/** Undefined: a newcomer. */
 	decided: DecidedTier | undefined;
 	/** A WebRTC transport of theirs is open or being opened: it counts against the budget until it is closed. */

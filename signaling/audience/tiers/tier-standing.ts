@@ -8,6 +8,8 @@ import type { TierReason } from '../../../core/protocol/tiers.ts';
  * to LL-HLS, so half is too soon.
  */
 const MIN_SWITCH_INTERVAL_MS = 60_000;
+/** Players say this often what their line carries. */
+const LINE_REPORT_MS = 5000;
 /** A dead worker is replaced within a second; one that keeps dying interrupts its viewers at most this often. */
 const WORKER_RETURN_MS = 10_000;
 /** A viewer who wrote within this time is a chatter and may take the place of a silent viewer. */
@@ -122,7 +124,12 @@ function ownObstacle(viewer: TierViewer, nowMs: number): { reason: TierReason; v
 	const { reason, firstPauseMs, maxPauseMs } = FAILURES[failureCause];
 	const exponent = Math.min(10, Math.max(0, failureCount - 1));
 	const validUntilMs = webRtcFailedAtMs + Math.min(maxPauseMs, firstPauseMs * 2 ** exponent);
-	return nowMs < validUntilMs ? { reason, validUntilMs } : undefined;
+	if (nowMs < validUntilMs) {
+		return { reason, validUntilMs };
+	}
+	// An attempt takes from such a line what plays over it.
+	const isHopeless = failureCause === 'line-too-poor' && viewer.isLineShort && viewer.canHls;
+	return isHopeless ? { reason, validUntilMs: nowMs + LINE_REPORT_MS } : undefined;
 }
 
 function viewerClassOf(viewer: TierViewer, nowMs: number, windowMs: number): { viewerClass: number; untilMs: number } {

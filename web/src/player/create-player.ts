@@ -421,6 +421,7 @@ function viewerStatistics(
 		droppedFrameCount: reading.framesDroppedCount,
 		bitrateBps: Math.round(reading.bitrateBps ?? 0),
 		...(rung === undefined ? {} : { rung }),
+		...(reading.isLineShort ? { isLineShort: true } : {}),
 	};
 }
 

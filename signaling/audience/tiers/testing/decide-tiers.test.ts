@@ -164,6 +164,31 @@ describe('decideTiers', () => {
 		}
 	});
 
+	it('waits for a line that their player still calls too short, and not for one that it has never judged', () => {
+		const world = filledWorld(20, 1);
+		world.nowMs += 1000;
+		world.fail('viewer-000', 'line-too-poor');
+		world.change('viewer-000', { isLineShort: true });
+		world.decide();
+		world.pass(600_000);
+		expect(world.reasonOf('viewer-000')).toBe('line-too-poor');
+		world.change('viewer-000', { isLineShort: false });
+		world.pass(6000);
+		expect(world.tierOf('viewer-000')).toBe('webrtc');
+	});
+
+	it('lets a short line not keep those away who have failed for another reason, or have no other tier', () => {
+		const world = filledWorld(20, 2);
+		world.nowMs += 1000;
+		world.fail('viewer-000', 'blocked');
+		world.fail('viewer-001', 'line-too-poor');
+		world.change('viewer-000', { isLineShort: true });
+		world.change('viewer-001', { isLineShort: true, canHls: false });
+		world.decide();
+		world.pass(61_000);
+		expect([world.tierOf('viewer-000'), world.tierOf('viewer-001')]).toEqual(['webrtc', 'webrtc']);
+	});
+
 	it('keeps a viewer without WebRTC support in LL-HLS', () => {
 		const world = new TierWorld(testConditions(20));
 		world.join('old-browser', { canWebRtc: false });

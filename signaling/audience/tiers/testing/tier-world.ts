@@ -25,6 +25,7 @@ export function testViewer(id: string, joinedAtMs: number, change: Partial<TierV
 		webRtcFailedAtMs: undefined,
 		failureCount: 0,
 		failureCause: undefined,
+		isLineShort: false,
 		decided: undefined,
 		holdsWebRtc: false,
 		isUnproven: false,

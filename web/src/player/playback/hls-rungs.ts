@@ -140,13 +140,20 @@ export class HlsRungs {
 		this.#apply();
 	}
 
-	expectPoorLine(): void {
-		this.#source.controller.expectPoorLine();
+	/** False: not even the lowest picture fits in parts. */
+	expectPoorLine(): boolean {
+		return this.#source.controller.expectPoorLine();
+	}
+
+	/** The line is too poor for the smallest picture, as far as known. */
+	get hasLeftPicture(): boolean {
+		return this.isAdaptive && this.#source.controller.hasLeftPicture;
 	}
 
 	/** Call it about ten times a second. */
-	steer(nowMs: number): void {
+	steer(nowMs: number, loadsWholeSegments: boolean): void {
 		const { video, isPageVisible } = this.#deps;
+		this.#source.controller.setWholeSegments(loadsWholeSegments);
 		const isSeen = isPageVisible() || document.pictureInPictureElement === video;
 		this.#source.controller.setHidden(nowMs, !isSeen);
 		this.#source.controller.setCeiling(ceilingOf(this.#ladder.rungs, this.#screen.pixels));

@@ -106,8 +106,12 @@ export class HlsSession {
 		const { isFollowing } = this.#follower;
 		const hls = new HlsClass({ ...hlsConfigFor(isFollowing), ...this.#rungs?.hlsConfig });
 		this.#hls = hls;
-		const onSegment = (mediaSeconds: number, tookMs: number): void =>
-			this.#follower.segmentLoaded(mediaSeconds, tookMs);
+		const onSegment = (mediaSeconds: number, tookMs: number): void => {
+			// The sound alone proves nothing.
+			if (this.#rungs?.hasLeftPicture !== true) {
+				this.#follower.segmentLoaded(mediaSeconds, tookMs);
+			}
+		};
 		this.#loading = new HlsLoading({ hls, library, onSegment }, isFollowing);
 		hls.on(Events.LEVEL_UPDATED, (_event, { details }) => this.#onPlaylist(details));
 		hls.on(Events.ERROR, (_event, data) => this.#onError(data));
@@ -147,9 +151,11 @@ export class HlsSession {
 	/** The line carries less than the stream: begins with a smaller picture, or behind the live edge. */
 	expectPoorLine(): void {
 		this.#isLinePoor = true;
-		if (this.#rungs?.isAdaptive === true) {
-			this.#rungs.expectPoorLine();
-		} else if (this.#rungs !== undefined || this.#hls !== undefined) {
+		if (this.#rungs === undefined && this.#hls === undefined) {
+			return;
+		}
+		const fitsInParts = this.#rungs?.isAdaptive === true && this.#rungs.expectPoorLine();
+		if (!fitsInParts) {
 			this.#follower.begin(this.#deps.clock.monotonicMs());
 		}
 	}
@@ -277,7 +283,7 @@ export class HlsSession {
 	}
 
 	#watchLoading(nowMs: number): void {
-		this.#rungs?.steer(nowMs);
+		this.#rungs?.steer(nowMs, this.isFollowing);
 		const isAtBest = this.#rungs?.isAtBest ?? true;
 		if (isAtBest && !this.#wasAtBest) {
 			this.#rateController.recovered(nowMs);
@@ -330,6 +336,7 @@ export class HlsSession {
 			targetDistanceMs: this.isFollowing ? edgeDistanceMs : this.#rateController.targetSeconds * 1000,
 			edgeDistanceMs,
 			isStarved: this.isStarved,
+			isLineShort: this.isFollowing || this.#rungs?.hasLeftPicture === true,
 			lineBps: this.#rungs?.estimateBps,
 		};
 	}

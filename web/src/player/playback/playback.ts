@@ -36,6 +36,8 @@ export type ConnectionReading = {
 	edgeDistanceMs: number | undefined;
 	/** LL-HLS: the line carries less than the stream needs, and the playhead follows the buffer. */
 	isStarved: boolean;
+	/** LL-HLS: the line does not carry the smallest picture at the live edge. */
+	isLineShort: boolean;
 	/** LL-HLS: what the line carries, as the choice of the picture assumes. */
 	lineBps: number | undefined;
 };
@@ -172,5 +174,6 @@ export const EMPTY_CONNECTION_READING: ConnectionReading = {
 	targetDistanceMs: undefined,
 	edgeDistanceMs: undefined,
 	isStarved: false,
+	isLineShort: false,
 	lineBps: undefined,
 };

@@ -24,6 +24,8 @@ import { WebrtcReadings } from './webrtc-readings.ts';
 /** ICE reports "disconnected" after some 5 s without an answer, and mostly recovers; after this the path is lost. */
 const DISCONNECTED_GRACE_MS = 3000;
 const READING_INTERVAL_MS = 1000;
+/** In an answer (RFC 9429 §5.3.1: port zero). */
+const REFUSED_PICTURE = /^m=video 0 /m;
 
 /** What the playback uses of the browser; a test passes fakes. @internal for tests */
 export type WebrtcBrowser = {
@@ -86,7 +88,7 @@ class WebrtcConnection implements MediaConnection, DelayControl {
 			queueMicrotask(() => onFailure({ error: { kind: 'unsupported', detail, fatal: true }, retryAfterSeconds: 0 }));
 			return;
 		}
-		const start = { target: this.#target, isSoundAlone: this.isSoundAlone };
+		const start = { target: this.#target, isSoundAlone: this.#wantsSoundAlone };
 		this.#attempt = new Attempt({ ...this.#deps, peer, video, onFailure }, start);
 		void this.#attempt.open(this.#whepUrl, this.#deps.viewerId?.());
 	}
@@ -109,7 +111,7 @@ class WebrtcConnection implements MediaConnection, DelayControl {
 	}
 
 	steer(nowMs: number): void {
-		if (!this.isSoundAlone) {
+		if (!this.#wantsSoundAlone) {
 			this.#attempt?.addPicture();
 		}
 		if (nowMs - this.#lastReadAtMs >= READING_INTERVAL_MS) {
@@ -139,6 +141,10 @@ class WebrtcConnection implements MediaConnection, DelayControl {
 	}
 
 	get isSoundAlone(): boolean {
+		return this.#wantsSoundAlone || this.#attempt?.isWithoutPicture === true;
+	}
+
+	get #wantsSoundAlone(): boolean {
 		return this.quality.quality?.kind === 'sound-only';
 	}
 
@@ -262,6 +268,11 @@ class Attempt {
 	/** Whether it is a session of this broadcast, whose id names the streams; undefined until there is an answer. */
 	leadsTo(broadcastId: string): boolean | undefined {
 		return this.#answerSdp?.includes(`msid:${broadcastId} `);
+	}
+
+	/** The broadcast has none: the answer refuses the section of the picture. */
+	get isWithoutPicture(): boolean {
+		return this.#answerSdp !== undefined && REFUSED_PICTURE.test(this.#answerSdp);
 	}
 
 	/** Zero requests the least delay that the network allows; the browser has its own minimum. */
