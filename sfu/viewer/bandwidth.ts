@@ -6,7 +6,7 @@ import { errorMessage } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { OnAirLayer } from '../stage/stage-layers.ts';
 import { LayerSelector, type SelectorAction } from './layer-selector.ts';
-import type { LineLimits } from './line-limits.ts';
+import { SOUND_ALONE_LIMITS, type LineLimits } from './line-limits.ts';
 
 /** Statistics are read at most this often because of resends. */
 const RESEND_READING_INTERVAL_MS = 100;
@@ -75,7 +75,14 @@ export class ViewerBandwidth {
 	stop(): void {
 		if (!this.#isStopped) {
 			this.#isStopped = true;
-			this.#queue = this.#queue.then(() => this.#deps.video.pause()).catch((error: unknown) => this.#onLeft(error));
+			this.#queue = this.#queue
+				.then(async () => {
+					await this.#deps.video.pause();
+					if (this.#deps.selector.mode === 'managed') {
+						await this.#limit(SOUND_ALONE_LIMITS);
+					}
+				})
+				.catch((error: unknown) => this.#onLeft(error));
 		}
 	}
 

@@ -218,6 +218,32 @@ describe('limits other than the line', () => {
 	});
 });
 
+describe('a line that has carried no picture before', () => {
+	it.each([
+		['an estimator from the start', true, 'managed'],
+		['trials', false, 'by-trial'],
+	] as const)('begins with the lowest layer, and goes up with %s', (_name, canEstimate, mode) => {
+		const selector = new LayerSelector(ALL, { canEstimate });
+		selector.expectPoorLine();
+		expect([selector.firstLayer, selector.wantedLayer]).toEqual([0, 0]);
+		const actions = selector.begin(0, selector.firstLayer);
+		expect(actions).toMatchObject([{ do: 'kick', spatialLayer: 0, startsEstimator: canEstimate }]);
+		expect(selector.mode).toBe(mode);
+		selector.shown(100, 0);
+		const climbs = Array.from({ length: 10 }, (_, second) =>
+			selector.read(1000 * (second + 1), { availableBps: 5e6, roundTripMs: 40, lossShare: 0 }),
+		).flat();
+		expect(climbs).toContainEqual({ do: 'prefer', spatialLayer: 1 });
+	});
+
+	it('begins with the source where that is all there is', () => {
+		const selector = new LayerSelector([SOURCE], { canEstimate: true });
+		selector.expectPoorLine();
+		expect(selector.begin(0, selector.firstLayer)).toEqual([]);
+		expect([selector.wantedLayer, selector.mode]).toEqual([5, 'free']);
+	});
+});
+
 describe('layers that come and go', () => {
 	it('a rung that goes leaves its viewers on the next lower one, and gets them back', () => {
 		const viewer = new Viewer();

@@ -9,7 +9,7 @@
 import type { ShownRung, WishedRung } from '../../core/protocol/ladder-choice.ts';
 import type { PictureLimit } from '../../core/protocol/signaling/picture-limits.ts';
 import { STAGE_LAYER_NAMES, type OnAirLayer } from '../stage/stage-layers.ts';
-import { drainLimits, lineLimits, risingRates, type LineLimits } from './line-limits.ts';
+import { drainLimits, lineLimits, risingRates, SOUND_ALONE_LIMITS, type LineLimits } from './line-limits.ts';
 import { ResendWindow } from './resend-window.ts';
 
 /** `prefer`: from its next key frame on. `kick`: stop at once, let the line drain, and continue with this layer. */
@@ -77,8 +77,6 @@ const MISSING_RUNG_MS = 3000;
 const FREE_READING_INTERVAL_MS = 5000;
 /** A layer at least this share of the height on the screen fills it. */
 const SCREEN_SHARE = 0.9;
-/** Without a picture: nothing is worth a probe of the line. */
-const SOUND_ALONE_LIMITS: LineLimits = { minBps: 30_000, maxBps: 60_000 };
 
 export class LayerSelector {
 	readonly #canEstimate: boolean;
@@ -164,11 +162,23 @@ export class LayerSelector {
 		return limits.find(([, limit]) => limit === this.#ceiling)?.[0] ?? 'line';
 	}
 
+	/** Before the first picture: the viewer's line has carried none before, so they begin with the lowest layer. */
+	expectPoorLine(): void {
+		if (this.#preferred === undefined && this.#layers.length > 1) {
+			this.#line = this.#layers[0]!.spatialLayer;
+		}
+	}
+
 	/** A newcomer has begun. */
-	begin(nowMs: number, burstLayer: number): void {
+	begin(nowMs: number, burstLayer: number): SelectorAction[] {
 		this.#burst = burstLayer;
 		this.#preferred = this.wantedLayer;
 		this.#ceilingSinceMs = nowMs;
+		if (this.#line === Infinity) {
+			return [];
+		}
+		this.#kickedAtMs = nowMs;
+		return this.#beginAgain({ startsEstimator: this.#canEstimate });
 	}
 
 	/** Layers have come, gone or changed. */
@@ -394,14 +404,21 @@ export class LayerSelector {
 		}
 		const startsEstimator = this.#mode === 'free' && this.#canEstimate && !only;
 		if (!only) {
-			this.#mode = this.#canEstimate ? 'managed' : 'by-trial';
 			this.#line = to;
 		}
 		this.#ceilingSinceMs = nowMs;
 		this.#preferred = this.wantedLayer;
+		return this.#beginAgain({ startsEstimator });
+	}
+
+	/** With the preferred layer. */
+	#beginAgain({ startsEstimator }: { startsEstimator: boolean }): SelectorAction[] {
+		if (this.#layers.length > 1) {
+			this.#mode = this.#canEstimate ? 'managed' : 'by-trial';
+		}
 		const wantedIndex = this.#layers.findIndex(({ spatialLayer }) => spatialLayer === this.#preferred);
 		this.#limits = this.#mode === 'managed' ? drainLimits(this.#rates, wantedIndex) : undefined;
-		return [{ do: 'kick', spatialLayer: this.#preferred, startsEstimator, limits: this.#limits }];
+		return [{ do: 'kick', spatialLayer: this.wantedLayer, startsEstimator, limits: this.#limits }];
 	}
 
 	/** True once the lowest layer has been too much for some seconds. */

@@ -3,6 +3,9 @@
 /** What the estimate may be, in bits a second. */
 export type LineLimits = { minBps: number; maxBps: number };
 
+/** Without a picture: nothing is worth a probe of the line. */
+export const SOUND_ALONE_LIMITS: LineLimits = { minBps: 30_000, maxBps: 60_000 };
+
 /**
  * Limits while a viewer is on a layer. `rates`: of the layers on air, lowest first. The least is above the layer's own
  * rate, so that mediasoup never leaves it by itself; and below the next one's, so that it sends less than it may, and

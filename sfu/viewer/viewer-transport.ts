@@ -174,6 +174,11 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 		}
 	}
 
+	/** Before their first picture: their line has carried none before. */
+	expectPoorLine(): void {
+		this.#selector.expectPoorLine();
+	}
+
 	/** The best picture that the server has room for; undefined: any. */
 	limitBySeats(name: ShownRung | undefined): void {
 		this.#steer((nowMs) => this.#selector.limitBySeats(nowMs, name));
@@ -225,7 +230,7 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 		}
 		this.#hasBegunPicture = true;
 		const { firstLayer } = selector;
-		selector.begin(clock.monotonicMs(), firstLayer);
+		const begun = selector.begin(clock.monotonicMs(), firstLayer);
 		video.on('layerschange', (layers) => {
 			const actions = selector.shown(clock.monotonicMs(), layers?.spatialLayer);
 			this.#bandwidth?.apply(actions);
@@ -236,6 +241,7 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 		this.#endJoin = endJoin;
 		this.#scope.onClose(endJoin);
 		this.#bandwidth?.start();
+		this.#bandwidth?.apply(begun);
 		// Stopped, or not wanted any more, while it began, which resumed it.
 		if (this.#isPictureStopped || selector.isSoundAlone) {
 			endJoin();

@@ -102,6 +102,7 @@ export function createAudience(deps: AudienceDependencies): Audience {
 					onClosed,
 					stopPicture: () => transport.stopPicture(),
 					wish: (wish) => transport.wish(wish),
+					expectPoorLine: () => transport.expectPoorLine(),
 					limitBySeats: (name) => transport.limitBySeats(name),
 					onPicture: (listener) => void transport.on('pictureChanged', () => listener(transport.picture!)),
 					onLineTooPoor: (listener) => void transport.on('lineTooPoor', listener),

@@ -73,7 +73,7 @@ describe('the ladder of a channel', () => {
 					widthPixels: 284,
 					heightPixels: 160,
 					frameRate: 25,
-					maxBitrateBps: 240_000,
+					maxBitrateBps: 130_000,
 					from: 'server',
 					state: 'running',
 				},

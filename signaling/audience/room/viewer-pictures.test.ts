@@ -68,6 +68,34 @@ describe('a line that carries no picture, as the server finds', () => {
 		expect(poor.decision.tier).toBe('ll-hls');
 		await bench.clock.advance(3000);
 		expect(poor.decision.tier).toBe('webrtc');
+		expect(bench.poorLines).toEqual([]);
+		bench.openTransport(poor.joined.viewerId);
+		expect(bench.poorLines).toEqual([poor.joined.viewerId]);
+	});
+
+	it('does not try again while the player says that the line is too short', async () => {
+		const poor = await bench.join();
+		const close = bench.openTransport(poor.joined.viewerId);
+		bench.findLineTooPoor();
+		await bench.clock.advance(1);
+		close();
+		for (let seconds = 0; seconds < 120; seconds += 5) {
+			poor.session!.receive({
+				type: 'statistics',
+				tier: 'll-hls',
+				state: 'playing',
+				stallCount: 0,
+				stalledForMs: 0,
+				shownFrameCount: 1,
+				droppedFrameCount: 0,
+				bitrateBps: 1,
+				isLineShort: true,
+			});
+			await bench.clock.advance(5000);
+		}
+		expect(poor.decision).toMatchObject({ tier: 'll-hls', reason: 'line-too-poor' });
+		await bench.clock.advance(25_000);
+		expect(poor.decision.tier).toBe('webrtc');
 	});
 
 	it('leaves a viewer where they are who has no other tier', async () => {

@@ -40,10 +40,17 @@ export class ViewerPictures {
 	}
 
 	/** A transport has connected. */
-	opened({ viewerId, wish }: Pick<WebRtcSession, 'viewerId' | 'wish'>): void {
-		const known = this.#deps.find(viewerId as ViewerId)?.pictureWish;
-		if (known !== undefined) {
-			wish(known);
+	opened({
+		viewerId,
+		wish,
+		expectPoorLine,
+	}: Pick<WebRtcSession, 'viewerId' | 'wish' | 'expectPoorLine'>): void {
+		const viewer = this.#deps.find(viewerId as ViewerId);
+		if (viewer?.hasPoorLine === true) {
+			expectPoorLine();
+		}
+		if (viewer?.pictureWish !== undefined) {
+			wish(viewer.pictureWish);
 		}
 	}
 

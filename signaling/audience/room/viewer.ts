@@ -92,6 +92,11 @@ export class Viewer {
 		return this.#clock.monotonicMs() - atMs <= STATISTICS_LIFE_MS ? value : undefined;
 	}
 
+	/** It has carried no picture over WebRTC, and not yet one for long since. */
+	get hasPoorLine(): boolean {
+		return this.#failureCause === 'line-too-poor';
+	}
+
 	/** Applies a join: the first one, or one after a reconnect. */
 	applyJoin(message: JoinMessage): void {
 		this.#canWebRtc = message.canWebRtc;

@@ -17,6 +17,8 @@ export type WebRtcSession = {
 	stopPicture(): void;
 	/** Chooses the picture from now on. */
 	wish(wish: PictureWish): void;
+	/** Before the first picture: the viewer's line has carried none before. */
+	expectPoorLine(): void;
 	/** The best picture that the server has room for; undefined: any. */
 	limitBySeats(name: ShownRung | undefined): void;
 	/** Calls the listener with each change of the picture that is sent. */

@@ -140,6 +140,8 @@ export class AudienceBench {
 	cost: ViewerCost = { consumersPerViewer: 2, bitrateBps: 1_000_000, soundBps: 100_000 };
 	isDatabaseLost = false;
 	readonly stoppedPictures: Array<string | undefined> = [];
+	/** Whose transports expect a poor line. */
+	readonly poorLines: Array<string | undefined> = [];
 	readonly wishes: PictureWish[] = [];
 	/** The best picture that the server had room for, by viewer. */
 	readonly ceilings = new Map<string | undefined, ShownRung | undefined>();
@@ -189,6 +191,7 @@ export class AudienceBench {
 			onClosed: (listener) => (close = listener),
 			stopPicture: () => this.stoppedPictures.push(viewerId),
 			wish: (wish) => void this.wishes.push(wish),
+			expectPoorLine: () => this.poorLines.push(viewerId),
 			limitBySeats: (name) => void this.ceilings.set(viewerId, name),
 			onPicture: (listener) => (this.changePicture = listener),
 			onLineTooPoor: (listener) => (this.findLineTooPoor = listener),

@@ -117,14 +117,6 @@ describe('AbrController', () => {
 		expect(controller.rung).toBe(RUNGS.length - 1);
 	});
 
-	it.each([
-		[350_000, false],
-		[1_500_000, true],
-		[undefined, true],
-	])('knows whether a poor line of %s bit/s carries the lowest picture in parts: %s', (knownBps, fits) => {
-		expect(setUp({ knownBps }).controller.expectPoorLine()).toBe(fits);
-	});
-
 	it('continues with the same picture when the ladder changes', () => {
 		const { controller, next } = setUp();
 		controller.setLadder({ rungs: RUNGS.slice(2), hasSoundOnly: true }, 1);

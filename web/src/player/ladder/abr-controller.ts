@@ -45,11 +45,12 @@ type LoadedPart = Pick<LoadingPart, 'nowMs' | 'rung' | 'durationSeconds' | 'buff
 	tookMs: number;
 };
 
-/** Beside the media: playlists, and the headers of some twenty answers a second; or of two, for whole segments. */
-const PARTS_OVERHEAD_BPS = 100_000;
-const SEGMENTS_OVERHEAD_BPS = 20_000;
+/** Beside the media: playlists, and the headers of some twenty answers a second. */
+const OVERHEAD_BPS = 100_000;
 /** After a line has become worse it must also catch up. */
 const DOWN_MARGIN = 1.15;
+/** What real time takes more: the sound of the source, and headers of packets, less the requests. */
+const REAL_TIME_BPS = 100_000;
 /** Without anything known, the line is assumed to be this. */
 const USUAL_LINE_BPS = 2_500_000;
 /** The first picture needs all since its key frame, which is up to so old in the source, and in the rungs. */
@@ -102,11 +103,6 @@ const SILENT_MS = 700;
 /** Time of the last parts, of their duration, from which on the line does not keep up. */
 const SLOW_SHARE = 0.95;
 const SLOW_WINDOW_SECONDS = 0.9;
-/** The same for whole segments, which are played seconds later: two of them. */
-const SLOW_SEGMENTS_SHARE = 1;
-const SLOW_SEGMENTS_WINDOW_SECONDS = 3;
-/** A segment may take so much longer than it plays before it is given up. */
-const LATE_SEGMENT_SHARE = 1.5;
 /** With less left after a slow part, the next one comes too late. */
 const DRY_SECONDS = 0.05;
 /** Behind the edge, so much is buffered that a slow part is no reason. */
@@ -124,10 +120,8 @@ const PROBE_BUFFER_SECONDS = 0.3;
 export class AbrController {
 	readonly #meter = new ThroughputMeter();
 	readonly #startedAtMs: number;
-	readonly #knownBps: number;
 	#ladder: AbrLadder;
 	#rung = 0;
-	#loadsSegments = false;
 	/** Of the viewer. */
 	#chosen: number | undefined;
 	#ceiling = 0;
@@ -163,7 +157,6 @@ export class AbrController {
 		this.#ladder = ladder;
 		this.#startedAtMs = startedAtMs;
 		const bps = knownBps ?? USUAL_LINE_BPS;
-		this.#knownBps = bps;
 		const fitting = ladder.rungs.findIndex((_, rung) => {
 			const seconds = rung === 0 ? SOURCE_GOP_SECONDS : RUNG_GOP_SECONDS;
 			return this.#need(rung) * seconds <= bps * FIRST_PICTURE_SECONDS;
@@ -191,22 +184,17 @@ export class AbrController {
 		return this.#rung <= (this.#chosen ?? this.#best);
 	}
 
-	/** The line is known to be poor: begins with the lowest picture. False: not even that fits in parts. */
-	expectPoorLine(): boolean {
+	/** The line is known to be poor: begins with the lowest picture. */
+	expectPoorLine(): void {
 		if (this.#chosen === undefined) {
 			this.#become(Math.max(this.#rung, this.#lowest));
 		}
-		return this.#knownBps >= this.#need(this.#lowest);
 	}
 
-	/** The line is too poor for the smallest picture. */
-	get hasLeftPicture(): boolean {
-		return this.#isSoundOnly && this.#chosen === undefined && this.#hiddenSinceMs === undefined;
-	}
-
-	/** What plays is loaded in whole segments, and some seconds later. */
-	setWholeSegments(loadsSegments: boolean): void {
-		this.#loadsSegments = loadsSegments;
+	/** The line is too poor for the smallest picture in real time, as far as known. */
+	isShort(nowMs: number): boolean {
+		const hasLeftPicture = this.#isSoundOnly && this.#chosen === undefined && this.#hiddenSinceMs === undefined;
+		return hasLeftPicture || (this.estimateBps(nowMs) ?? Infinity) < this.#need(this.#lowest) + REAL_TIME_BPS;
 	}
 
 	/** The channel's rungs have changed. `rung`: the number of the one that plays, in the new ladder. */
@@ -296,9 +284,7 @@ export class AbrController {
 		const bps = ((loadedBytes - from.loadedBytes) * 8000) / comesForMs;
 		const restSeconds = ((totalBytes - loadedBytes) * 8) / Math.max(1, bps);
 		const hasPlayed = bufferedAheadSeconds !== undefined;
-		const lateSeconds = this.#loadsSegments ? part.durationSeconds * LATE_SEGMENT_SHARE : 0;
-		const inTimeSeconds = hasPlayed ? bufferedAheadSeconds - SAFE_SECONDS : START_SECONDS;
-		if (restSeconds <= Math.max(inTimeSeconds, lateSeconds - (nowMs - firstByteAtMs) / 1000)) {
+		if (restSeconds <= (hasPlayed ? bufferedAheadSeconds - SAFE_SECONDS : START_SECONDS)) {
 			return undefined;
 		}
 		const lineBps = ((part.lineBytes - from.lineBytes) * 8000) / comesForMs;
@@ -328,14 +314,11 @@ export class AbrController {
 		}
 		const recent = this.#recentParts;
 		recent.push({ durationSeconds, tookMs });
-		const [windowSeconds, share] = this.#loadsSegments
-			? [SLOW_SEGMENTS_WINDOW_SECONDS, SLOW_SEGMENTS_SHARE]
-			: [SLOW_WINDOW_SECONDS, SLOW_SHARE];
-		while (sumOf(recent, 'durationSeconds') - recent[0]!.durationSeconds >= windowSeconds) {
+		while (sumOf(recent, 'durationSeconds') - recent[0]!.durationSeconds >= SLOW_WINDOW_SECONDS) {
 			recent.shift();
 		}
 		const [seconds, tookSeconds] = [sumOf(recent, 'durationSeconds'), sumOf(recent, 'tookMs') / 1000];
-		const isSlow = seconds >= windowSeconds && tookSeconds > seconds * share;
+		const isSlow = seconds >= SLOW_WINDOW_SECONDS && tookSeconds > seconds * SLOW_SHARE;
 		const aheadSeconds = bufferedAheadSeconds ?? Infinity;
 		const isDry = aheadSeconds < DRY_SECONDS && tookMs > durationSeconds * 1500 && this.#rung < this.#lowest;
 		if ((isSlow && aheadSeconds < PLENTY_SECONDS) || isDry) {
@@ -371,11 +354,7 @@ export class AbrController {
 	}
 
 	#need(rung: number): number {
-		return (this.#ladder.rungs[rung]?.bandwidthBps ?? 0) + this.#overheadBps;
-	}
-
-	get #overheadBps(): number {
-		return this.#loadsSegments ? SEGMENTS_OVERHEAD_BPS : PARTS_OVERHEAD_BPS;
+		return (this.#ladder.rungs[rung]?.bandwidthBps ?? 0) + OVERHEAD_BPS;
 	}
 
 	/** What the page needs, whatever the line carries; undefined while the line decides. */
@@ -410,7 +389,7 @@ export class AbrController {
 		const candidates = this.#ladder.rungs.map((_, rung) => rung).slice(from, this.#rung);
 		return candidates.find((rung) => {
 			const isAmple = bps >= this.#need(rung) * AMPLE && nowMs >= this.#wentDownAtMs + HOLD_MS;
-			const share = this.#isSoundOnly && !this.#loadsSegments ? PICTURE_SHARE : 1;
+			const share = this.#isSoundOnly ? PICTURE_SHARE : 1;
 			return this.#need(rung) * share <= bps && (isAmple || !this.#isBarred(nowMs, rung));
 		});
 	}

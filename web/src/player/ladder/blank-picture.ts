@@ -30,8 +30,17 @@ export function blankInit(): Uint8Array<ArrayBuffer> {
 	return bytesOf(INIT);
 }
 
-/** One picture for this time, as a fragment of track 1. Times in ticks of 1/90 000 s. */
-export function blankFragment(startTicks: number, durationTicks: number): Uint8Array<ArrayBuffer> {
+/** A picture that stands for longer counts as a stall. */
+const LONGEST_TICKS = 22_500;
+
+/** Pictures for this time, as fragments of track 1. Times in ticks of 1/90 000 s. */
+export function blankFragments(startTicks: number, durationTicks: number): Uint8Array<ArrayBuffer>[] {
+	const count = Math.max(1, Math.ceil(durationTicks / LONGEST_TICKS));
+	const borders = Array.from({ length: count + 1 }, (_, index) => Math.round((durationTicks * index) / count));
+	return borders.slice(1).map((end, index) => blankFragment(startTicks + borders[index]!, end - borders[index]!));
+}
+
+function blankFragment(startTicks: number, durationTicks: number): Uint8Array<ArrayBuffer> {
 	const picture = bytesOf(PICTURES[Math.round(startTicks / durationTicks) % 2]!);
 	const trafBytes = 8 + TFHD_BYTES + TFDT_BYTES + TRUN_BYTES;
 	const moofBytes = 8 + MFHD_BYTES + trafBytes;

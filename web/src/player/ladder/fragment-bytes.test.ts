@@ -1,6 +1,6 @@
 /** Fragments like the packager's. */
 import { describe, expect, it } from 'vitest';
-import { blankFragment, blankInit } from './blank-picture.ts';
+import { blankFragments, blankInit } from './blank-picture.ts';
 import { decodeTimeTicks, firstSyncSample, lastSampleTicks, squeeze } from './fragment-bytes.ts';
 import { fragmentBytes } from './testing/simulated-origin.ts';
 
@@ -68,9 +68,18 @@ describe('squeeze', () => {
 	});
 });
 
-describe('blankFragment', () => {
-	it('has one picture for the whole time, which decodes alone', () => {
-		const fragment = blankFragment(180_000 * 90_000, 18_000);
+describe('blankFragments', () => {
+	it('are pictures one after another, none longer than a quarter of a second', () => {
+		const fragments = blankFragments(90_000, 180_001);
+		const starts = fragments.map((fragment) => decodeTimeTicks(fragment)!);
+		expect(starts[0]).toBe(90_000);
+		const ends = [...starts.slice(1), 90_000 + 180_001];
+		expect(Math.max(...ends.map((end, index) => end - starts[index]!))).toBeLessThanOrEqual(22_500);
+		expect(fragments).toHaveLength(9);
+	});
+
+	it('have a part in one picture, which decodes alone', () => {
+		const [fragment] = blankFragments(180_000 * 90_000, 18_000) as [Uint8Array];
 		expect(decodeTimeTicks(fragment)).toBe(180_000 * 90_000);
 		expect(lastSampleTicks(fragment)).toBe(180_000 * 90_000);
 		expect(firstSyncSample(fragment)).toBe(0);
@@ -78,7 +87,7 @@ describe('blankFragment', () => {
 
 	it('differs from its neighbours, as IDR pictures must', () => {
 		const pictureOf = (number: number): string =>
-			blankFragment(number * 18_000, 18_000)
+			blankFragments(number * 18_000, 18_000)[0]!
 				.slice(-10)
 				.join(' ');
 		expect(pictureOf(7)).not.toBe(pictureOf(8));

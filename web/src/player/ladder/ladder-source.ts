@@ -8,7 +8,7 @@ import type { Clock } from '../../../../core/lifecycle/clock.ts';
 import type { Logger } from '../../../../core/logger.ts';
 import { TypedEmitter } from '../../../../core/lifecycle/typed-emitter.ts';
 import { AbrController } from './abr-controller.ts';
-import { blankFragment, blankInit } from './blank-picture.ts';
+import { blankFragments, blankInit } from './blank-picture.ts';
 import { concatBytes, HttpStatusError, type HttpAnswer, type HttpRequest, type Progress } from './http-request.ts';
 import type { ResourceTimings } from './resource-timing.ts';
 import { parseLadder, type Ladder, type Rung, type Sound } from './ladder.ts';
@@ -255,10 +255,9 @@ export class LadderSource extends TypedEmitter<LadderSourceEvents> {
 		if (startTicks === undefined || this.#isDiscontinuous(position)) {
 			// The time of the first picture is in its bytes only.
 			const lowest = this.#ladder.rungs.at(-1)!.playlistUrl;
-			const { loaded } = await this.#fetcher.loadPicture(lowest, position, undefined, options);
-			startTicks = (loaded.endTicks ?? durationTicks) - durationTicks;
+			startTicks = (await this.#fetcher.startTicks(lowest, position, options)) ?? 0;
 		}
-		const bytes = concatBytes([blankInit(), blankFragment(startTicks, durationTicks)]);
+		const bytes = concatBytes([blankInit(), ...blankFragments(startTicks, durationTicks)]);
 		const endTicks = startTicks + durationTicks;
 		return { bytes, loaded: { playlistUrl: 'blank', position, lastSampleTicks: startTicks, endTicks } };
 	}

@@ -39,6 +39,8 @@ const DELTA_SEGMENTS = 4;
 /** Two tracks' borders may differ by rounding. */
 const SAME_SECONDS = 0.004;
 const MAX_INITS = 64;
+/** The first box of a part has the times; it takes less. */
+const HEAD_BYTES = 4096;
 
 export class TrackFetcher {
 	readonly #request: HttpRequest;
@@ -136,6 +138,13 @@ export class TrackFetcher {
 		const unseen = await (unseenEarly ?? this.#loadUnseen(segment, position, options));
 		const squeezed = squeeze(unseen, { fromTicks, untilTicks: startTicks }) ?? unseen;
 		return { bytes: concatBytes([...init, ...squeezed, bytes]), loaded };
+	}
+
+	/** Where a part or segment of the picture begins, in ticks of the track, from its first bytes. */
+	async startTicks(playlistUrl: string, position: PartPosition, options: LoadOptions): Promise<number | undefined> {
+		const { url } = await this.#find(playlistUrl, position, options);
+		const { bytes } = await this.#request(url, { ...options, byteCount: HEAD_BYTES });
+		return decodeTimeTicks(bytes);
 	}
 
 	/** Address of the newest whole segment of a track. */

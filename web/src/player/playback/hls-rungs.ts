@@ -140,20 +140,18 @@ export class HlsRungs {
 		this.#apply();
 	}
 
-	/** False: not even the lowest picture fits in parts. */
-	expectPoorLine(): boolean {
-		return this.#source.controller.expectPoorLine();
+	expectPoorLine(): void {
+		this.#source.controller.expectPoorLine();
 	}
 
-	/** The line is too poor for the smallest picture, as far as known. */
-	get hasLeftPicture(): boolean {
-		return this.isAdaptive && this.#source.controller.hasLeftPicture;
+	/** The line is too poor for the smallest picture in real time, as far as known. */
+	isLineShort(nowMs: number): boolean {
+		return this.isAdaptive && this.#source.controller.isShort(nowMs);
 	}
 
 	/** Call it about ten times a second. */
-	steer(nowMs: number, loadsWholeSegments: boolean): void {
+	steer(nowMs: number): void {
 		const { video, isPageVisible } = this.#deps;
-		this.#source.controller.setWholeSegments(loadsWholeSegments);
 		const isSeen = isPageVisible() || document.pictureInPictureElement === video;
 		this.#source.controller.setHidden(nowMs, !isSeen);
 		this.#source.controller.setCeiling(ceilingOf(this.#ladder.rungs, this.#screen.pixels));

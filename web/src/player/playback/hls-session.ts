@@ -27,6 +27,8 @@ const DRY_SECONDS = 0.2;
 /** With so much in the buffer, a stall is over. */
 const RESUMED_SECONDS = 0.5;
 const RESUME_INTERVAL_MS = 2000;
+/** A line that did not carry the smallest picture is not called better before it has carried one for this long. */
+const LINE_PROOF_MS = 20_000;
 /** How far past a range's start to seek, so that rounding cannot miss it. */
 const WITHIN_SECONDS = 0.02;
 
@@ -69,6 +71,8 @@ export class HlsSession {
 	#isEdgeFresh = true;
 	#wasAtBest = true;
 	#resumedAtMs = -Infinity;
+	/** When the line was last too poor for the smallest picture. */
+	#shortAtMs = -Infinity;
 	/** At the beginning of the stall under way. */
 	#hasRunDry = false;
 
@@ -106,12 +110,8 @@ export class HlsSession {
 		const { isFollowing } = this.#follower;
 		const hls = new HlsClass({ ...hlsConfigFor(isFollowing), ...this.#rungs?.hlsConfig });
 		this.#hls = hls;
-		const onSegment = (mediaSeconds: number, tookMs: number): void => {
-			// The sound alone proves nothing.
-			if (this.#rungs?.hasLeftPicture !== true) {
-				this.#follower.segmentLoaded(mediaSeconds, tookMs);
-			}
-		};
+		const onSegment = (mediaSeconds: number, tookMs: number): void =>
+			this.#follower.segmentLoaded(mediaSeconds, tookMs);
 		this.#loading = new HlsLoading({ hls, library, onSegment }, isFollowing);
 		hls.on(Events.LEVEL_UPDATED, (_event, { details }) => this.#onPlaylist(details));
 		hls.on(Events.ERROR, (_event, data) => this.#onError(data));
@@ -151,11 +151,9 @@ export class HlsSession {
 	/** The line carries less than the stream: begins with a smaller picture, or behind the live edge. */
 	expectPoorLine(): void {
 		this.#isLinePoor = true;
-		if (this.#rungs === undefined && this.#hls === undefined) {
-			return;
-		}
-		const fitsInParts = this.#rungs?.isAdaptive === true && this.#rungs.expectPoorLine();
-		if (!fitsInParts) {
+		if (this.#rungs?.isAdaptive === true) {
+			this.#rungs.expectPoorLine();
+		} else if (this.#rungs !== undefined || this.#hls !== undefined) {
 			this.#follower.begin(this.#deps.clock.monotonicMs());
 		}
 	}
@@ -283,7 +281,10 @@ export class HlsSession {
 	}
 
 	#watchLoading(nowMs: number): void {
-		this.#rungs?.steer(nowMs, this.isFollowing);
+		this.#rungs?.steer(nowMs);
+		if (this.isFollowing || this.#rungs?.isLineShort(nowMs) === true) {
+			this.#shortAtMs = nowMs;
+		}
 		const isAtBest = this.#rungs?.isAtBest ?? true;
 		if (isAtBest && !this.#wasAtBest) {
 			this.#rateController.recovered(nowMs);
@@ -336,7 +337,7 @@ export class HlsSession {
 			targetDistanceMs: this.isFollowing ? edgeDistanceMs : this.#rateController.targetSeconds * 1000,
 			edgeDistanceMs,
 			isStarved: this.isStarved,
-			isLineShort: this.isFollowing || this.#rungs?.hasLeftPicture === true,
+			isLineShort: this.#deps.clock.monotonicMs() - this.#shortAtMs < LINE_PROOF_MS,
 			lineBps: this.#rungs?.estimateBps,
 		};
 	}
