@@ -233,8 +233,8 @@ export class VideoLegs {
 	#followPlan(config: VideoTrackConfig, health: StreamHealth): void {
 		const wanted = encodedPictures(this.#plan!);
 		const lost = this.#encoded.filter(({ id }) => wanted.every((track) => track.id !== id));
-		const hasMore = wanted.some(({ id }) => this.#encoded.every((track) => track.id !== id));
-		if (lost.length === 0 && !hasMore) {
+		const hasOther = wanted.some((track) => this.#encoded.every((known) => !isSamePicture(known, track)));
+		if (lost.length === 0 && !hasOther) {
 			return;
 		}
 		const isFirst = this.#encoded.length === 0;
@@ -361,6 +361,12 @@ export class VideoLegs {
 }
 
 /** Ceiling of the source's own picture when it is re-encoded. */
+/** The encoder need not be another one. */
+function isSamePicture(one: Track, other: Track): boolean {
+	const ceilingOf = ({ rung }: Track): number | undefined => (rung?.kind === 'video' ? rung.maxBitrateBps : undefined);
+	return one.id === other.id && ceilingOf(one) === ceilingOf(other);
+}
+
 function sourceBitrateBps(config: VideoTrackConfig, health: StreamHealth | undefined): number {
 	const frameRate = health !== undefined && health.frameRate > 0 ? health.frameRate : 30;
 	const pixelsPerSecond = config.widthPixels * config.heightPixels * Math.min(frameRate, 60);

@@ -47,6 +47,26 @@ describe('LadderControl', () => {
 		expect(names({ ...HD, widthPixels: 640, heightPixels: 360 })).toBe('160p30');
 	});
 
+	it('never lets a rung take more than a better one, and gives them more when the source does so for a while', async () => {
+		const { clock, control } = setUp();
+		const ceilings = (bitrateBps: number): number[] =>
+			control.plan({ ...HD, bitrateBps }).rungs.map(({ maxBitrateBps }) => maxBitrateBps);
+		expect(ceilings(400_000)).toEqual([330_000, 220_000, 70_000]);
+		for (let seconds = 0; seconds < 4; seconds++) {
+			expect(ceilings(6_000_000)).toEqual([330_000, 220_000, 70_000]);
+			await clock.advance(1000);
+		}
+		// A moment of more.
+		expect(ceilings(500_000)).toEqual([330_000, 220_000, 70_000]);
+		for (let seconds = 0; seconds < 5; seconds++) {
+			expect(ceilings(6_000_000)).toEqual([330_000, 220_000, 70_000]);
+			await clock.advance(1000);
+		}
+		expect(ceilings(6_000_000)).toEqual([1_500_000, 800_000, 130_000]);
+		await clock.advance(60_000);
+		expect(ceilings(400_000)).toEqual([1_500_000, 800_000, 130_000]);
+	});
+
 	it('makes room for re-encoding at once, and grows again ten seconds later at the earliest', async () => {
 		const { clock, budget, names } = setUp();
 		names();

@@ -20,6 +20,9 @@ import type { EncoderGrants, LadderLease } from './work-budget.ts';
 
 /** After a change, rungs for the same picture are added this much later at the earliest: each starts an encoder. */
 const GROW_AFTER_MS = 10_000;
+/** A source that sends so many times what its rungs were planned for, for so long, gets better ones. */
+const MORE_BITS = 2;
+const MORE_BITS_MS = 5000;
 /** A smaller change of the frame rate is measurement noise. */
 const FRAME_RATE_STEP = 5;
 
@@ -33,6 +36,10 @@ export class LadderControl {
 	/** What the source is worth, and for which source and choice that holds. */
 	#worthy: RungSelection | undefined;
 	#worthyFor = '';
+	/** What the source sent then. */
+	#plannedBps = 0;
+	/** Since when it sends far more; undefined while it does not. */
+	#moreSinceMs: number | undefined;
 	/** Without the publisher's rungs. */
 	#plan: LadderPlan | undefined;
 	#changedAtMs = -Infinity;
@@ -84,12 +91,23 @@ export class LadderControl {
 		const { choice } = this.#setting();
 		const rate = Math.round(source.frameRate / FRAME_RATE_STEP);
 		const key = `${source.widthPixels}x${source.heightPixels}@${rate} ${choice.toString()}`;
-		if (this.#worthy === undefined || key !== this.#worthyFor) {
+		const isOther = this.#worthy === undefined || key !== this.#worthyFor;
+		if (isOther || this.#sendsMore(source)) {
 			this.#worthyFor = key;
-			this.#changedAtMs = -Infinity;
+			this.#changedAtMs = isOther ? -Infinity : this.#changedAtMs;
+			this.#plannedBps = source.bitrateBps;
+			this.#moreSinceMs = undefined;
 			this.#worthy = worthyRungs(source, choice);
 		}
-		return this.#worthy;
+		return this.#worthy!;
+	}
+
+	/** Many broadcasts begin with a picture that stands still. */
+	#sendsMore({ bitrateBps }: SourcePicture): boolean {
+		const nowMs = this.#deps.clock.monotonicMs();
+		const isMore = this.#plannedBps > 0 && bitrateBps >= MORE_BITS * this.#plannedBps;
+		this.#moreSinceMs = isMore ? (this.#moreSinceMs ?? nowMs) : undefined;
+		return isMore && nowMs - this.#moreSinceMs! >= MORE_BITS_MS;
 	}
 
 	#apply(next: RungSelection, source: SourcePicture, own: readonly VideoRung[], nowMs: number): void {
@@ -97,7 +115,10 @@ export class LadderControl {
 			plan?.rungs.map(({ name }) => name).join(' ');
 		const setting = this.#setting();
 		const reason = explainLadder(next, setting, this.#lease.limit, own);
-		const hasOtherRungs = names(next) !== names(this.#plan);
+		const ceilings = next.rungs.map(({ maxBitrateBps }) => maxBitrateBps).join(' ');
+		const hasOtherRungs =
+			names(next) !== names(this.#plan) ||
+			ceilings !== this.#plan?.rungs.map(({ maxBitrateBps }) => maxBitrateBps).join(' ');
 		if (hasOtherRungs) {
 			this.#changedAtMs = nowMs;
 			this.#lease.resize(next.rungs.length === 0 ? 0 : ladderPixelsPerSecond(source, next.rungs));

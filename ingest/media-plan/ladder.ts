@@ -21,8 +21,8 @@ export const RUNG_STEPS: Readonly<
 	'720p60': { shortSidePixels: 720, frameRate: 60, maxBitrateBps: 4_500_000 },
 	'480p30': { shortSidePixels: 480, frameRate: 30, maxBitrateBps: 1_500_000 },
 	'360p30': { shortSidePixels: 360, frameRate: 30, maxBitrateBps: 800_000 },
-	// With sound and all overhead it fits into 350 kbit/s: over LL-HLS 48 for the sound and 110 for playlists and the
-	// headers of answers; over WebRTC 128 and 50 for the headers of packets. A pixel gets as many bits as in 720p60.
+	// Over LL-HLS it fits into 350 kbit/s, with 48 for the sound and 110 for playlists and the headers of answers. A
+	// pixel gets as many bits as in 720p60.
 	'160p30': { shortSidePixels: 160, frameRate: 30, maxBitrateBps: 130_000 },
 };
 
@@ -30,6 +30,9 @@ export const RUNG_STEPS: Readonly<
 const BITS_BY_PIXELS_POWER = 0.75;
 /** A rung whose bit rate is above this share of the next better one's is not worth its bits. */
 const WORTH_SHARE = 0.75;
+/** A rung may take so many times what is expected of it, and so always less than a better one. */
+const PEAK_SHARE = 1.5;
+const BITRATE_STEP_BPS = 10_000;
 /** Rungs at half the rate take every second picture; slower sources keep all. */
 const HALVING_FRAME_RATE = 40;
 /** Until they are known. */
@@ -236,7 +239,8 @@ export function worthyRungs(source: SourcePicture, choice: LadderChoice): RungSe
 			continue;
 		}
 		betterBps = expectedBps;
-		rungs.push(rung);
+		const peakBps = Math.ceil((expectedBps * PEAK_SHARE) / BITRATE_STEP_BPS) * BITRATE_STEP_BPS;
+		rungs.push({ ...rung, maxBitrateBps: Math.min(step.maxBitrateBps, peakBps) });
 	}
 	return { rungs, leftOut };
 }

@@ -40,11 +40,7 @@ export class ViewerPictures {
 	}
 
 	/** A transport has connected. */
-	opened({
-		viewerId,
-		wish,
-		expectPoorLine,
-	}: Pick<WebRtcSession, 'viewerId' | 'wish' | 'expectPoorLine'>): void {
+	opened({ viewerId, wish, expectPoorLine }: Pick<WebRtcSession, 'viewerId' | 'wish' | 'expectPoorLine'>): void {
 		const viewer = this.#deps.find(viewerId as ViewerId);
 		if (viewer?.hasPoorLine === true) {
 			expectPoorLine();
