@@ -94,6 +94,26 @@ describe('StageLayers', () => {
 		expect(feed.names).toEqual(['160p30', 'source']);
 	});
 
+	it('waits longer each time for a rung that comes and goes, until it has kept up for a while', async () => {
+		const feed = new Feed();
+		const secondsOff = async (): Promise<number> => {
+			await feed.run(2000, ['160p30'], { lagMs: 800 });
+			expect(feed.names).toEqual(['source']);
+			let seconds = 0;
+			while (!feed.names.includes('160p30')) {
+				await feed.run(1000, ['160p30']);
+				seconds++;
+			}
+			return seconds;
+		};
+		await feed.run(3000, ['160p30']);
+		const waits = [await secondsOff(), await secondsOff(), await secondsOff()];
+		expect(waits[1]).toBeGreaterThan(1.5 * waits[0]!);
+		expect(waits[2]).toBeGreaterThan(1.5 * waits[1]!);
+		await feed.run(25_000, ['160p30']);
+		expect(await secondsOff()).toBeLessThan(waits[0]!);
+	});
+
 	it('measures the busiest of the last ten seconds of each layer', async () => {
 		const feed = new Feed();
 		feed.layers.describe('160p30', { widthPixels: 284, heightPixels: 160, frameRate: 25, maxBitrateBps: 240_000 });

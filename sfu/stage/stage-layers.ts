@@ -21,8 +21,11 @@ const CHECK_INTERVAL_MS = 250;
 const MAX_RUNG_LAG_MS = 500;
 /** It comes back once it is behind by less than this. */
 const SMALL_RUNG_LAG_MS = 250;
-/** And not sooner than this: an encoder that has too much to do comes and goes. */
+/** And not sooner than this: an encoder that has too much to do comes and goes. Doubled each time it falls behind … */
 const MIN_OFF_AIR_MS = 2000;
+const MAX_OFF_AIR_MS = 32_000;
+/** … before it has kept up for this long. */
+const KEPT_UP_MS = 20_000;
 
 /** What viewers learn of a layer's picture. */
 type LayerPicture = {
@@ -58,7 +61,10 @@ type Entry = {
 	picture: LayerPicture | undefined;
 	writtenAtMs: number;
 	isOnAir: boolean;
+	beganAtMs: number;
 	endedAtMs: number;
+	/** Off the air for at least this long. */
+	pauseMs: number;
 };
 
 /** Assumed of a source that has not been measured yet. */
@@ -88,7 +94,9 @@ export class StageLayers extends TypedEmitter<StageLayersEvents> {
 			picture: undefined,
 			writtenAtMs: -Infinity,
 			isOnAir: false,
+			beganAtMs: -Infinity,
 			endedAtMs: -Infinity,
+			pauseMs: MIN_OFF_AIR_MS,
 		});
 		this.#rungs = new Map(layers.map((layer, index) => [names[index]!, entry(layer)]));
 		if (layers.length > 0) {
@@ -123,9 +131,10 @@ export class StageLayers extends TypedEmitter<StageLayersEvents> {
 		}
 		entry.writtenAtMs = this.#clock.monotonicMs();
 		entry.layer.writePicture(picture);
-		const isSteady = entry.writtenAtMs - entry.endedAtMs >= MIN_OFF_AIR_MS && this.#lagMs(entry) < SMALL_RUNG_LAG_MS;
+		const isSteady = entry.writtenAtMs - entry.endedAtMs >= entry.pauseMs && this.#lagMs(entry) < SMALL_RUNG_LAG_MS;
 		if (!entry.isOnAir && picture.isKeyFrame && isSteady) {
 			entry.isOnAir = true;
+			entry.beganAtMs = entry.writtenAtMs;
 			this.emit('changed');
 		}
 	}
@@ -184,9 +193,15 @@ export class StageLayers extends TypedEmitter<StageLayersEvents> {
 		// Without a publisher all layers are silent, and viewers stay where they are.
 		if (this.source.silenceMs < SILENT_RUNG_MS) {
 			const nowMs = this.#clock.monotonicMs();
-			const isGone = (entry: Entry): boolean =>
-				nowMs - entry.writtenAtMs > SILENT_RUNG_MS || this.#lagMs(entry) > MAX_RUNG_LAG_MS;
-			this.#takeOff([...this.#rungs.values()].filter(isGone));
+			const onAir = [...this.#rungs.values()].filter(({ isOnAir }) => isOnAir);
+			const isSilent = ({ writtenAtMs }: Entry, forMs: number): boolean => nowMs - writtenAtMs > forMs;
+			const late = onAir.filter((entry) => this.#lagMs(entry) > MAX_RUNG_LAG_MS);
+			// One that has stopped is behind, too.
+			for (const entry of late.filter((each) => !isSilent(each, CHECK_INTERVAL_MS))) {
+				const hasKeptUp = nowMs - entry.beganAtMs >= KEPT_UP_MS;
+				entry.pauseMs = hasKeptUp ? MIN_OFF_AIR_MS : Math.min(MAX_OFF_AIR_MS, entry.pauseMs * 2);
+			}
+			this.#takeOff([...late, ...onAir.filter((entry) => isSilent(entry, SILENT_RUNG_MS))]);
 		}
 	}
 
