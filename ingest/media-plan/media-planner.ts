@@ -88,7 +88,9 @@ export function encodedPictures({ tracks, edges }: MediaPlan): readonly Track[] 
 /** True when both plans treat the stream the same way. */
 export function isSamePlan(one: MediaPlan, other: MediaPlan): boolean {
 	const ways = ({ legs, edges, ladder }: MediaPlan): string[] => [
-		...ladder.rungs.flatMap(({ name, layer, maxBitrateBps }) => (layer === undefined ? `${name} ${maxBitrateBps}` : [])),
+		...ladder.rungs.flatMap(({ name, layer, maxBitrateBps }) =>
+			layer === undefined ? `${name} ${maxBitrateBps}` : [],
+		),
 		...legs.map(({ track, mode }) => `${track} ${mode}`),
 		...edges.map(({ track, from, to }) => `${track} ${from} ${to}`),
 	];

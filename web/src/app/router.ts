@@ -4,11 +4,11 @@ import { parseChannelName } from '../../../core/ids.ts';
 import HomePage from '../features/discovery/HomePage.vue';
 import { DELIVERY_TIERS, type DeliveryTier } from '../../../core/protocol/tiers.ts';
 
-/** `?tier=webrtc` or `?tier=ll-hls` chooses the first tier; real time by default. */
-function channelProps(route: RouteLocation): { name: string; initialTier: DeliveryTier; key: string } {
+/** `?tier=webrtc` or `?tier=ll-hls` chooses the first tier. */
+function channelProps(route: RouteLocation): { name: string; initialTier: DeliveryTier | undefined; key: string } {
 	const name = String(route.params['name']).toLowerCase();
 	const wanted = DELIVERY_TIERS.find((tier) => tier === route.query['tier']);
-	return { name, initialTier: wanted ?? 'webrtc', key: name };
+	return { name, initialTier: wanted, key: name };
 }
 
 /** A path that cannot be a channel's name is not found, without a request. */

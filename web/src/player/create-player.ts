@@ -24,7 +24,7 @@ import type { PlaybackDeps } from './playback/tier-playback.ts';
 import { createWebrtcPlayback } from './playback/webrtc-playback.ts';
 import { watchScreenPlace } from './screen-place.ts';
 import { SignalingClient, type SocketLike } from './signaling/signaling-client.ts';
-import { readLine, readSettings, writeLine, writeSettings } from './viewer-memory.ts';
+import { readLine, readSettings, readTier, writeLine, writeSettings, writeTier } from './viewer-memory.ts';
 import { QualityChoice, shownRung } from './quality-choice.ts';
 
 export { matchQuality, qualityName };
@@ -98,9 +98,15 @@ export type PlayerView = {
 
 type PlayerEvents = { changed: [view: PlayerView] };
 
-/** A player for one channel. It plays from {@link Player.start} on, in the container passed there. */
-export function createPlayer(deps: { serverClock: ServerClock }, options: { initialTier: DeliveryTier }): Player {
-	return new Player(deps, options);
+/**
+ * A player for one channel. It plays from {@link Player.start} on, in the container passed there. `initialTier`:
+ * undefined for the one that was chosen in this tab before, or else real time.
+ */
+export function createPlayer(
+	deps: { serverClock: ServerClock },
+	{ initialTier = readTier() ?? 'webrtc' }: { initialTier: DeliveryTier | undefined },
+): Player {
+	return new Player(deps, { initialTier });
 }
 
 class Player extends TypedEmitter<PlayerEvents> {
@@ -232,6 +238,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 	}
 
 	choose(tier: DeliveryTier): void {
+		writeTier(tier);
 		this.#set({ switchProblem: undefined });
 		this.#chooser?.choose(tier);
 	}

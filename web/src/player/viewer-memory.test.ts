@@ -3,7 +3,16 @@
  * @vitest-environment happy-dom
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { readLine, readQuality, readSettings, writeLine, writeQuality, writeSettings } from './viewer-memory.ts';
+import {
+	readLine,
+	readQuality,
+	readSettings,
+	readTier,
+	writeLine,
+	writeQuality,
+	writeSettings,
+	writeTier,
+} from './viewer-memory.ts';
 
 describe('the memory of a viewer', () => {
 	beforeEach(() => localStorage.clear());
@@ -33,7 +42,18 @@ describe('the memory of a viewer', () => {
 		expect(readLine()).toBeUndefined();
 	});
 
+	it('has the tier for this tab', () => {
+		expect(readTier()).toBeUndefined();
+		writeTier('ll-hls');
+		expect(readTier()).toBe('ll-hls');
+		sessionStorage.setItem('spillway.tier', 'carrier pigeon');
+		expect(readTier()).toBeUndefined();
+	});
+
 	it('works where storage is off', () => {
+		vi.stubGlobal('sessionStorage', undefined);
+		writeTier('ll-hls');
+		expect(readTier()).toBeUndefined();
 		vi.stubGlobal('localStorage', undefined);
 		writeLine(4e6);
 		writeQuality(undefined);

@@ -1,10 +1,12 @@
 /** What the browser remembers of a viewer, for all channels of the site. Without storage, nothing. */
+import { DELIVERY_TIERS, type DeliveryTier } from '../../../core/protocol/tiers.ts';
 import type { WatchSettings } from './hand-over/screen.ts';
 import { readPreference, type QualityPreference } from './playback/quality.ts';
 
 const SETTINGS_KEY = 'spillway.watch';
 const QUALITY_KEY = 'spillway.quality';
 const LINE_KEY = 'spillway.line';
+const TIER_KEY = 'spillway.tier';
 
 export function readSettings(): Omit<WatchSettings, 'isPaused'> {
 	const { volume, isMuted } = read(SETTINGS_KEY);
@@ -34,6 +36,24 @@ export function readLine(): number | undefined {
 
 export function writeLine(bps: number): void {
 	write(LINE_KEY, { bps: Math.round(bps) });
+}
+
+/** The tier that the viewer has chosen in this tab: another visit may be over another line. */
+export function readTier(): DeliveryTier | undefined {
+	try {
+		return DELIVERY_TIERS.find((tier) => tier === sessionStorage.getItem(TIER_KEY));
+	} catch {
+		// Storage is off.
+		return undefined;
+	}
+}
+
+export function writeTier(tier: DeliveryTier): void {
+	try {
+		sessionStorage.setItem(TIER_KEY, tier);
+	} catch {
+		// Storage is off.
+	}
 }
 
 function read(key: string): Record<string, unknown> {

@@ -18,7 +18,10 @@ export type BoundPlayer = BoundView &
 	};
 
 /** `channel` must hold a description when `start` is called; later ones are passed on to the player. */
-export function usePlayer(channel: Ref<ChannelDescription | undefined>, initialTier: DeliveryTier): BoundPlayer {
+export function usePlayer(
+	channel: Ref<ChannelDescription | undefined>,
+	initialTier: DeliveryTier | undefined,
+): BoundPlayer {
 	const player = createPlayer({ serverClock }, { initialTier });
 	const view = shallowRef(player.view);
 	const signaling = shallowRef<Player['signaling']>();
