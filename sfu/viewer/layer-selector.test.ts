@@ -148,7 +148,10 @@ describe('going up', () => {
 		expect(viewer.selector.limitedBy).toBeNull();
 	});
 
-	it('waits longer after each failed try: 1, 8, 16, 32, 60, 60 s; and back by one rung only', () => {
+	it.each([
+		['than before', 1.2, [8, 16, 32, 60, 60]],
+		['than the one that misled', 1.1, [60, 60, 60, 60, 60]],
+	] as const)('goes back by one rung, and waits for an estimate clearly higher %s', (_name, growth, expected) => {
 		const viewer = new Viewer();
 		viewer.resends(2e6);
 		viewer.quiet(1, { availableBps: 1e6 });
@@ -156,11 +159,12 @@ describe('going up', () => {
 		const waits: number[] = [];
 		for (let attempt = 0; attempt < 6; attempt++) {
 			const fromMs = viewer.nowMs;
-			expect(viewer.quiet(100, { availableBps: 2e6 })).toMatchObject([{ do: 'prefer', spatialLayer: 2 }]);
+			const availableBps = 1.7e6 * growth ** attempt;
+			expect(viewer.quiet(100, { availableBps })).toMatchObject([{ do: 'prefer', spatialLayer: 2 }]);
 			waits.push(Math.round((viewer.nowMs - fromMs) / 1000));
 			expect(viewer.resends(2e6)).toMatchObject([{ do: 'kick', spatialLayer: 1 }]);
 		}
-		expect(waits.slice(1)).toEqual([8, 16, 32, 60, 60]);
+		expect(waits.slice(1)).toEqual(expected);
 	});
 
 	it('by trial takes 4 s without trouble where the line cannot be estimated', () => {

@@ -57,6 +57,10 @@ const FAILED_CLIMB_MS = 10_000;
 const FIRST_HOLD_MS = 1000;
 const FAILED_HOLD_MS = 4000;
 const MAX_HOLD_MS = 60_000;
+/** A short probe may pass a line faster than it is. An estimate that has misled once must be exceeded by this. */
+const MISLED_MARGIN = 1.15;
+/** So near to what the estimate may be at most, it says nothing of how much more there is. */
+const AT_MOST_SHARE = 0.95;
 const FORGIVEN_AFTER_MS = 60_000;
 /** By trial: so long without trouble. */
 const TRIAL_CALM_MS = 4000;
@@ -102,7 +106,10 @@ export class LayerSelector {
 	#kickTimesMs: number[] = [];
 	#climbedAtMs = -Infinity;
 	#ceilingSinceMs = -Infinity;
-	readonly #failures = new Map<number, { count: number; atMs: number }>();
+	/** The estimate at the last change up. */
+	#climbedWithBps = 0;
+	/** Changes up that failed, by layer; `availableBps`: the estimate that led to the last one. */
+	readonly #failures = new Map<number, { count: number; atMs: number; availableBps: number }>();
 	#shortestRoundTripMs = Infinity;
 	#lateCount = 0;
 	#badSeconds: boolean[] = [];
@@ -400,7 +407,8 @@ export class LayerSelector {
 		const hasJustClimbed = index !== undefined && index > 0 && nowMs - this.#climbedAtMs < JUST_CLIMBED_MS;
 		const to = this.#layers[hasJustClimbed ? index - 1 : 0]!.spatialLayer;
 		if (to < before && nowMs - this.#climbedAtMs < FAILED_CLIMB_MS) {
-			this.#failures.set(before, { count: (this.#failures.get(before)?.count ?? 0) + 1, atMs: nowMs });
+			const count = (this.#failures.get(before)?.count ?? 0) + 1;
+			this.#failures.set(before, { count, atMs: nowMs, availableBps: this.#climbedWithBps });
 		}
 		const startsEstimator = this.#mode === 'free' && this.#canEstimate && !only;
 		if (!only) {
@@ -444,19 +452,24 @@ export class LayerSelector {
 			this.#mode === 'managed'
 				? (availableBps ?? 0) >= UP_MARGIN * risingRates(this.#rates)[index + 1]! &&
 					nowMs - this.#kickedAtMs >= CALM_AFTER_KICK_MS &&
-					sinceMs >= this.#holdMs(next.spatialLayer)
+					sinceMs >= this.#holdMs(next.spatialLayer, availableBps)
 				: calmMs >= Math.max(TRIAL_CALM_MS, this.#holdMs(next.spatialLayer));
 		if (!mayGoUp) {
 			return undefined;
 		}
 		this.#line = next.spatialLayer;
 		this.#climbedAtMs = nowMs;
+		this.#climbedWithBps = availableBps ?? 0;
 		this.#ceilingSinceMs = nowMs;
 		return this.#follow(nowMs);
 	}
 
-	#holdMs(spatialLayer: number): number {
-		const { count } = this.#failures.get(spatialLayer) ?? { count: 0 };
+	#holdMs(spatialLayer: number, estimateBps = Infinity): number {
+		const { count, availableBps } = this.#failures.get(spatialLayer) ?? { count: 0, availableBps: 0 };
+		const isAtMost = estimateBps >= AT_MOST_SHARE * (this.#limits?.maxBps ?? Infinity);
+		if (estimateBps < MISLED_MARGIN * availableBps && !isAtMost) {
+			return MAX_HOLD_MS;
+		}
 		return count === 0 ? FIRST_HOLD_MS : Math.min(MAX_HOLD_MS, FAILED_HOLD_MS * 2 ** count);
 	}
 
