@@ -149,7 +149,7 @@ describe('going up', () => {
 	});
 
 	it.each([
-		['than before', 1.2, [8, 16, 32, 60, 60]],
+		['than before', 1.2, [20, 40, 60, 60, 60]],
 		['than the one that misled', 1.1, [60, 60, 60, 60, 60]],
 	] as const)('goes back by one rung, and waits for an estimate clearly higher %s', (_name, growth, expected) => {
 		const viewer = new Viewer();

@@ -48,14 +48,14 @@ const BAD_SHARE = 0.25;
 const MIN_KICK_INTERVAL_MS = 700;
 /** After a kick: the line's queue, the first key frame, and the first feedback. */
 const DRAIN_MS = 600;
-const CALM_AFTER_KICK_MS = 1200;
+const CALM_AFTER_KICK_MS = 3000;
 /** A kick so soon after a change up leads back by one layer, not to the lowest. */
 const JUST_CLIMBED_MS = 4000;
 /** A change down so soon after one up makes that a failed one. */
 const FAILED_CLIMB_MS = 10_000;
 /** Before the next change up. */
 const FIRST_HOLD_MS = 1000;
-const FAILED_HOLD_MS = 4000;
+const FAILED_HOLD_MS = 10_000;
 const MAX_HOLD_MS = 60_000;
 /** A short probe may pass a line faster than it is. An estimate that has misled once must be exceeded by this. */
 const MISLED_MARGIN = 1.15;

@@ -14,7 +14,7 @@ type RtpStream = { numbers: Set<number>; isRetransmission: boolean };
 
 export class ResendCounter {
 	readonly #streams = new Map<number, RtpStream>();
-	/** RTP timestamp → the stream in which it was first seen. */
+	/** RTP timestamp → payload type of the stream in which it was first seen. */
 	readonly #timestamps = new Map<number, number>();
 	/** Connection → the sequence number after the highest that was sent, unwrapped. */
 	readonly #connections = new Map<string, number>();
@@ -51,19 +51,20 @@ export class ResendCounter {
 			frame.readUInt32BE(at + 4),
 			frame.readUInt32BE(at + 8),
 		];
+		const payloadType = frame[at + 1]! & 0x7f;
 		let stream = this.#streams.get(ssrc);
 		if (stream === undefined) {
-			// RFC 4588 §4: a retransmission has the timestamp of the original, in a stream of its own. Other streams
-			// begin at a random one.
+			// RFC 4588 §4: a retransmission has the timestamp of the original, in a stream and a payload type of its own.
+			// Another viewer gets the same sound at the same time, in the same type.
 			const first = this.#timestamps.get(timestamp);
-			stream = { numbers: new Set(), isRetransmission: first !== undefined && first !== ssrc };
+			stream = { numbers: new Set(), isRetransmission: first !== undefined && first !== payloadType };
 			remember(this.#streams, ssrc, stream, MAX_FLOWS);
 		}
 		if (stream.isRetransmission) {
 			return length;
 		}
 		if (!this.#timestamps.has(timestamp)) {
-			remember(this.#timestamps, timestamp, ssrc, MAX_NUMBERS);
+			remember(this.#timestamps, timestamp, payloadType, MAX_NUMBERS);
 		}
 		if (stream.numbers.has(number)) {
 			return length;

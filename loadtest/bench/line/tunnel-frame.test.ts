@@ -23,10 +23,10 @@ function udp(payload: Uint8Array): Buffer {
 	return frameOf(17, Buffer.concat([header, payload]));
 }
 
-function rtp(ssrc: number, number: number, timestamp: number, payloadBytes = 100): Buffer {
-	const packet = Buffer.alloc(12 + payloadBytes);
+function rtp(ssrc: number, number: number, timestamp: number, payloadType = 96): Buffer {
+	const packet = Buffer.alloc(12 + 100);
 	packet[0] = 0x80;
-	packet[1] = 96;
+	packet[1] = payloadType;
 	packet.writeUInt16BE(number, 2);
 	packet.writeUInt32BE(timestamp, 4);
 	packet.writeUInt32BE(ssrc, 8);
@@ -95,8 +95,13 @@ describe('ResendCounter', () => {
 	});
 
 	it('counts a stream for retransmissions, and not a second stream of the same kind', () => {
-		const frames = [rtp(1, 5, 1000), rtp(2, 5, 77_000), rtp(1, 6, 2000), rtp(3, 900, 1000), rtp(3, 901, 2000)];
+		const frames = [rtp(1, 5, 1000), rtp(2, 5, 77_000), rtp(1, 6, 2000), rtp(3, 900, 1000, 97), rtp(3, 901, 2000, 97)];
 		expect(resent(new ResendCounter(), frames)).toEqual([0, 0, 0, 112, 112]);
+	});
+
+	it('does not take the same media of another viewer for retransmissions', () => {
+		const frames = [rtp(1, 5, 1000), rtp(2, 8000, 1000), rtp(1, 6, 2000), rtp(2, 8001, 2000)];
+		expect(resent(new ResendCounter(), frames)).toEqual([0, 0, 0, 0]);
 	});
 
 	it('does not count RTCP and other datagrams', () => {
