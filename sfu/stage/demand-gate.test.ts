@@ -50,6 +50,24 @@ describe('DemandGate', () => {
 		]);
 	});
 
+	it.each([
+		['from the start', 40_000, 0],
+		['after a gap', 40_000, 50],
+		['after several times around the numbers', 1000, 0],
+	])('passes a long stream unchanged, %s', async (_when, first, heldBack) => {
+		isWanted = heldBack === 0;
+		await sendAll(first, first + heldBack);
+		isWanted = true;
+		sent = [];
+		const count = 200_000;
+		for (let number = first + heldBack + 1; number <= first + heldBack + count; number++) {
+			send(number & 0xffff);
+		}
+		expect(sent).toHaveLength(count);
+		const numbers = sent.map((packet) => packet.readUInt16BE(2));
+		expect(numbers.every((number, index) => index === 0 || number === ((numbers[index - 1]! + 1) & 0xffff))).toBe(true);
+	});
+
 	it('passes one a second while none is wanted, with numbers that show no loss', async () => {
 		await sendAll(65_500, 65_819);
 		expect(passed()).toEqual([

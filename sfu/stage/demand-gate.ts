@@ -4,15 +4,19 @@
  */
 import type { Router } from 'mediasoup/types';
 import type { Clock } from '../../core/lifecycle/clock.ts';
+import { unwrap } from '../../core/units.ts';
 import { isPlainStagePacket, isRtcp } from '../../core/wire/rtp/rtp-packet.ts';
 
 /** mediasoup treats a stream with dtx as dead after 5 s of silence. */
 const KEEP_ALIVE_MS = 1000;
 
+/** All numbers are unwrapped: a stream passes 32,768 packets within two minutes. */
 type GatedStream = {
 	passedAtMs: number;
 	/** Packets were held back after the newest one that passed. */
 	hasGap: boolean;
+	/** The highest number so far; undefined before the first packet. */
+	newest: number | undefined;
 	/** Number of the first packet after the last gap. */
 	first: number;
 	/** Added to the numbers, so that mediasoup counts no loss: it chooses among layers by it. */
@@ -36,7 +40,7 @@ export class DemandGate {
 	constructor(deps: DemandGateDependencies, ssrcs: readonly number[]) {
 		this.#deps = deps;
 		this.#streams = new Map(
-			ssrcs.map((ssrc) => [ssrc, { passedAtMs: -Infinity, hasGap: false, first: 0, offset: 0, highest: 0 }]),
+			ssrcs.map((ssrc) => [ssrc, { passedAtMs: -Infinity, hasGap: false, newest: undefined, first: 0, offset: 0, highest: 0 }]),
 		);
 	}
 
@@ -51,27 +55,30 @@ export class DemandGate {
 	#passes(stream: GatedStream, packet: Buffer): boolean {
 		const { clock, isWanted } = this.#deps;
 		const nowMs = clock.monotonicMs();
+		const wrapped = packet.readUInt16BE(2);
+		const isFirst = stream.newest === undefined;
+		const number = isFirst ? wrapped : unwrap(wrapped, stream.newest!, 16);
+		stream.newest = isFirst ? number : Math.max(stream.newest!, number);
 		// A descriptor's structure has to be known before the packets that refer to it.
 		if (isPlainStagePacket(packet) && nowMs - stream.passedAtMs < KEEP_ALIVE_MS && !isWanted()) {
 			stream.hasGap = true;
 			return false;
 		}
-		const number = packet.readUInt16BE(2);
 		if (stream.hasGap) {
 			stream.hasGap = false;
 			stream.first = number;
 			stream.offset = stream.highest + 1 - number;
-		} else if (stream.passedAtMs === -Infinity) {
+		} else if (isFirst) {
 			stream.first = number;
 			stream.highest = number;
-		} else if (isBefore(number, stream.first)) {
+		} else if (number < stream.first) {
 			// It is from before the gap, and its number belongs to another packet now.
 			return false;
 		}
 		stream.passedAtMs = nowMs;
-		const passed = (number + stream.offset) & 0xffff;
-		stream.highest = isBefore(passed, stream.highest) ? stream.highest : passed;
-		packet.writeUInt16BE(passed, 2);
+		const passed = number + stream.offset;
+		stream.highest = Math.max(stream.highest, passed);
+		packet.writeUInt16BE(passed & 0xffff, 2);
 		return true;
 	}
 }
@@ -88,9 +95,4 @@ export function watchConsumers(router: Router, producerIds: readonly string[]): 
 		});
 	});
 	return demand;
-}
-
-/** RFC 3550 §A.1: 16 bits that wrap, compared as serial numbers. */
-function isBefore(number: number, other: number): boolean {
-	return ((number - other) & 0xffff) > 0x8000;
 }
