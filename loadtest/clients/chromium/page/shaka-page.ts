@@ -27,7 +27,7 @@ export async function playByShaka(url: string): Promise<void> {
 	player.configure('streaming.lowLatencyMode', true);
 	player.configure('abr.enabled', false);
 	await player.load(url);
-	await video.play();
+	void video.play().catch(() => undefined);
 }
 
 /** Heights of the pictures that can be played; empty until they are known. */
