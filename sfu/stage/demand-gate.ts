@@ -40,7 +40,10 @@ export class DemandGate {
 	constructor(deps: DemandGateDependencies, ssrcs: readonly number[]) {
 		this.#deps = deps;
 		this.#streams = new Map(
-			ssrcs.map((ssrc) => [ssrc, { passedAtMs: -Infinity, hasGap: false, newest: undefined, first: 0, offset: 0, highest: 0 }]),
+			ssrcs.map((ssrc) => [
+				ssrc,
+				{ passedAtMs: -Infinity, hasGap: false, newest: undefined, first: 0, offset: 0, highest: 0 },
+			]),
 		);
 	}
 
