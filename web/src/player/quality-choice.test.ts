@@ -52,6 +52,20 @@ describe('QualityChoice', () => {
 		expect(choice.webrtc.shownQuality?.id).toBe('720p60');
 	});
 
+	it('is sound alone, with nothing to choose, while the broadcast has no picture', () => {
+		const { choice } = setUp();
+		choice.channelReported({ video: null, legs: [AUDIO_LEG] });
+		choice.pictureReported({
+			rungs: [{ ...PICTURE.rungs[2]!, widthPixels: 0, heightPixels: 0 }],
+			shown: null,
+			limitedBy: null,
+		});
+		expect([choice.webrtc.qualities, choice.webrtc.shownQuality]).toEqual([[], SOUND_ONLY]);
+		choice.channelReported({ video: VIDEO, legs: [AUDIO_LEG] });
+		choice.pictureReported(PICTURE);
+		expect(choice.webrtc.shownQuality?.id).toBe('720p60');
+	});
+
 	it('asks the server for what was chosen in either tier, and for the size on the screen', () => {
 		const { choice, wishes } = setUp();
 		choice.screenChanged({ widthPixels: 1600, heightPixels: 700 });

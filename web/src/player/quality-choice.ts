@@ -25,6 +25,8 @@ export class QualityChoice {
 	/** They are those that the server reports. */
 	#hasReport = false;
 	#hasSound = false;
+	/** The broadcast has sound only, as far as known. */
+	#isWithoutPicture = false;
 
 	constructor() {
 		this.webrtc = new ListedQualities(this.#preference, () => this.#sendWish());
@@ -77,6 +79,11 @@ export class QualityChoice {
 	/** Until the server reports its pictures, the publisher's is the only one. */
 	channelReported({ video, legs }: Pick<ChannelDescription, 'video' | 'legs'>): void {
 		this.#hasSound = legs.some(({ track }) => track === 'audio');
+		const wasWithoutPicture = this.#isWithoutPicture;
+		this.#isWithoutPicture = video === null && this.#hasSound && legs.every(({ track }) => track === 'audio');
+		if (this.#isWithoutPicture !== wasWithoutPicture) {
+			this.#list(null);
+		}
 		if (video !== null && !this.#hasReport) {
 			this.#shape = video;
 			const heightPixels = shortSide(video);
@@ -96,6 +103,10 @@ export class QualityChoice {
 	}
 
 	#list(shown: string | null): void {
+		if (this.#isWithoutPicture) {
+			this.webrtc.list([], SOUND_ONLY);
+			return;
+		}
 		const soundOnly = this.#hasSound && this.#pictures.length > 0 ? [SOUND_ONLY] : [];
 		this.webrtc.list(
 			[...this.#pictures, ...soundOnly],

@@ -222,13 +222,6 @@ describe('a WebRTC playback', () => {
 		expect(video.srcObject!.tracks).toEqual(['audio', 'video']);
 	});
 
-	it('plays the sound alone of a broadcast without a picture', async () => {
-		const { playback, accept } = await setUp();
-		expect(playback.delay!.isSoundAlone).toBe(false);
-		await accept('v=0\r\nm=video 0 UDP/TLS/RTP/SAVPF 96\r\nm=audio 7 UDP/TLS/RTP/SAVPF 100\r\n');
-		expect(playback.delay!.isSoundAlone).toBe(true);
-	});
-
 	it('applies the delay target to this connection and to the next', async () => {
 		const { clock, playback, peers, accept } = await setUp();
 		await accept();

@@ -24,8 +24,6 @@ import { WebrtcReadings } from './webrtc-readings.ts';
 /** ICE reports "disconnected" after some 5 s without an answer, and mostly recovers; after this the path is lost. */
 const DISCONNECTED_GRACE_MS = 3000;
 const READING_INTERVAL_MS = 1000;
-/** In an answer (RFC 9429 §5.3.1: port zero). */
-const REFUSED_PICTURE = /^m=video 0 /m;
 
 /** What the playback uses of the browser; a test passes fakes. @internal for tests */
 export type WebrtcBrowser = {
@@ -88,7 +86,7 @@ class WebrtcConnection implements MediaConnection, DelayControl {
 			queueMicrotask(() => onFailure({ error: { kind: 'unsupported', detail, fatal: true }, retryAfterSeconds: 0 }));
 			return;
 		}
-		const start = { target: this.#target, isSoundAlone: this.#wantsSoundAlone };
+		const start = { target: this.#target, isSoundAlone: this.isSoundAlone };
 		this.#attempt = new Attempt({ ...this.#deps, peer, video, onFailure }, start);
 		void this.#attempt.open(this.#whepUrl, this.#deps.viewerId?.());
 	}
@@ -111,7 +109,7 @@ class WebrtcConnection implements MediaConnection, DelayControl {
 	}
 
 	steer(nowMs: number): void {
-		if (!this.#wantsSoundAlone) {
+		if (!this.isSoundAlone) {
 			this.#attempt?.addPicture();
 		}
 		if (nowMs - this.#lastReadAtMs >= READING_INTERVAL_MS) {
@@ -141,11 +139,7 @@ class WebrtcConnection implements MediaConnection, DelayControl {
 	}
 
 	get isSoundAlone(): boolean {
-		return this.#wantsSoundAlone || this.#attempt?.isWithoutPicture === true;
-	}
-
-	get #wantsSoundAlone(): boolean {
-		return this.quality.quality?.kind === 'sound-only';
+		return this.quality.shownQuality?.kind === 'sound-only';
 	}
 
 	get soundPlayedAtMs(): number | undefined {
@@ -268,11 +262,6 @@ class Attempt {
 	/** Whether it is a session of this broadcast, whose id names the streams; undefined until there is an answer. */
 	leadsTo(broadcastId: string): boolean | undefined {
 		return this.#answerSdp?.includes(`msid:${broadcastId} `);
-	}
-
-	/** The broadcast has none: the answer refuses the section of the picture. */
-	get isWithoutPicture(): boolean {
-		return this.#answerSdp !== undefined && REFUSED_PICTURE.test(this.#answerSdp);
 	}
 
 	/** Zero requests the least delay that the network allows; the browser has its own minimum. */
