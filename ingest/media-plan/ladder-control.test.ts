@@ -51,15 +51,15 @@ describe('LadderControl', () => {
 		const { clock, control } = setUp();
 		const ceilings = (bitrateBps: number): number[] =>
 			control.plan({ ...HD, bitrateBps }).rungs.map(({ maxBitrateBps }) => maxBitrateBps);
-		expect(ceilings(400_000)).toEqual([330_000, 220_000, 70_000]);
+		expect(ceilings(400_000)).toEqual([330_000, 220_000, 100_000]);
 		for (let seconds = 0; seconds < 4; seconds++) {
-			expect(ceilings(6_000_000)).toEqual([330_000, 220_000, 70_000]);
+			expect(ceilings(6_000_000)).toEqual([330_000, 220_000, 100_000]);
 			await clock.advance(1000);
 		}
 		// A moment of more.
-		expect(ceilings(500_000)).toEqual([330_000, 220_000, 70_000]);
+		expect(ceilings(500_000)).toEqual([330_000, 220_000, 100_000]);
 		for (let seconds = 0; seconds < 5; seconds++) {
-			expect(ceilings(6_000_000)).toEqual([330_000, 220_000, 70_000]);
+			expect(ceilings(6_000_000)).toEqual([330_000, 220_000, 100_000]);
 			await clock.advance(1000);
 		}
 		expect(ceilings(6_000_000)).toEqual([1_500_000, 800_000, 130_000]);

@@ -33,6 +33,8 @@ const WORTH_SHARE = 0.75;
 /** A rung may take so many times what is expected of it, and so always less than a better one. */
 const PEAK_SHARE = 1.5;
 const BITRATE_STEP_BPS = 10_000;
+/** And at least this, since a picture that stands still says nothing of the next one. */
+const LEAST_PEAK_BPS = 100_000;
 /** Rungs at half the rate take every second picture; slower sources keep all. */
 const HALVING_FRAME_RATE = 40;
 /** Until they are known. */
@@ -240,7 +242,7 @@ export function worthyRungs(source: SourcePicture, choice: LadderChoice): RungSe
 		}
 		betterBps = expectedBps;
 		const peakBps = Math.ceil((expectedBps * PEAK_SHARE) / BITRATE_STEP_BPS) * BITRATE_STEP_BPS;
-		rungs.push({ ...rung, maxBitrateBps: Math.min(step.maxBitrateBps, peakBps) });
+		rungs.push({ ...rung, maxBitrateBps: Math.min(step.maxBitrateBps, Math.max(LEAST_PEAK_BPS, peakBps)) });
 	}
 	return { rungs, leftOut };
 }

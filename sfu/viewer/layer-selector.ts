@@ -9,6 +9,7 @@
 import type { ShownRung, WishedRung } from '../../core/protocol/ladder-choice.ts';
 import type { PictureLimit } from '../../core/protocol/signaling/picture-limits.ts';
 import { STAGE_LAYER_NAMES, type OnAirLayer } from '../stage/stage-layers.ts';
+import { FailedClimbs } from './failed-climbs.ts';
 import { drainLimits, lineLimits, risingRates, SOUND_ALONE_LIMITS, type LineLimits } from './line-limits.ts';
 import { ResendWindow } from './resend-window.ts';
 
@@ -53,15 +54,6 @@ const CALM_AFTER_KICK_MS = 3000;
 const JUST_CLIMBED_MS = 4000;
 /** A change down so soon after one up makes that a failed one. */
 const FAILED_CLIMB_MS = 10_000;
-/** Before the next change up. */
-const FIRST_HOLD_MS = 1000;
-const FAILED_HOLD_MS = 10_000;
-const MAX_HOLD_MS = 60_000;
-/** A short probe may pass a line faster than it is. An estimate that has misled once must be exceeded by this. */
-const MISLED_MARGIN = 1.15;
-/** So near to what the estimate may be at most, it says nothing of how much more there is. */
-const AT_MOST_SHARE = 0.95;
-const FORGIVEN_AFTER_MS = 60_000;
 /** By trial: so long without trouble. */
 const TRIAL_CALM_MS = 4000;
 /** The estimate has to exceed a layer's rate by this. */
@@ -108,8 +100,7 @@ export class LayerSelector {
 	#ceilingSinceMs = -Infinity;
 	/** The estimate at the last change up. */
 	#climbedWithBps = 0;
-	/** Changes up that failed, by layer; `availableBps`: the estimate that led to the last one. */
-	readonly #failures = new Map<number, { count: number; atMs: number; availableBps: number }>();
+	readonly #failures = new FailedClimbs();
 	#shortestRoundTripMs = Infinity;
 	#lateCount = 0;
 	#badSeconds: boolean[] = [];
@@ -275,7 +266,7 @@ export class LayerSelector {
 		if (isBad) {
 			this.#badAtMs = nowMs;
 		}
-		this.#forgive(nowMs);
+		this.#failures.forgive(nowMs, this.#shown);
 		if (this.#carriesNothing(isBad)) {
 			this.#hasGivenUp = true;
 			return [{ do: 'give-up' }];
@@ -407,8 +398,7 @@ export class LayerSelector {
 		const hasJustClimbed = index !== undefined && index > 0 && nowMs - this.#climbedAtMs < JUST_CLIMBED_MS;
 		const to = this.#layers[hasJustClimbed ? index - 1 : 0]!.spatialLayer;
 		if (to < before && nowMs - this.#climbedAtMs < FAILED_CLIMB_MS) {
-			const count = (this.#failures.get(before)?.count ?? 0) + 1;
-			this.#failures.set(before, { count, atMs: nowMs, availableBps: this.#climbedWithBps });
+			this.#failures.add(before, nowMs, this.#climbedWithBps);
 		}
 		const startsEstimator = this.#mode === 'free' && this.#canEstimate && !only;
 		if (!only) {
@@ -452,8 +442,8 @@ export class LayerSelector {
 			this.#mode === 'managed'
 				? (availableBps ?? 0) >= UP_MARGIN * risingRates(this.#rates)[index + 1]! &&
 					nowMs - this.#kickedAtMs >= CALM_AFTER_KICK_MS &&
-					sinceMs >= this.#holdMs(next.spatialLayer, availableBps)
-				: calmMs >= Math.max(TRIAL_CALM_MS, this.#holdMs(next.spatialLayer));
+					sinceMs >= this.#failures.holdMs(next.spatialLayer, availableBps, this.#limits?.maxBps)
+				: calmMs >= Math.max(TRIAL_CALM_MS, this.#failures.holdMs(next.spatialLayer));
 		if (!mayGoUp) {
 			return undefined;
 		}
@@ -462,23 +452,6 @@ export class LayerSelector {
 		this.#climbedWithBps = availableBps ?? 0;
 		this.#ceilingSinceMs = nowMs;
 		return this.#follow(nowMs);
-	}
-
-	#holdMs(spatialLayer: number, estimateBps = Infinity): number {
-		const { count, availableBps } = this.#failures.get(spatialLayer) ?? { count: 0, availableBps: 0 };
-		const isAtMost = estimateBps >= AT_MOST_SHARE * (this.#limits?.maxBps ?? Infinity);
-		if (estimateBps < MISLED_MARGIN * availableBps && !isAtMost) {
-			return MAX_HOLD_MS;
-		}
-		return count === 0 ? FIRST_HOLD_MS : Math.min(MAX_HOLD_MS, FAILED_HOLD_MS * 2 ** count);
-	}
-
-	#forgive(nowMs: number): void {
-		for (const [spatialLayer, { atMs }] of this.#failures) {
-			if (nowMs - atMs > FORGIVEN_AFTER_MS && (this.#shown ?? -1) >= spatialLayer) {
-				this.#failures.delete(spatialLayer);
-			}
-		}
 	}
 
 	/** Rates change with the pictures. */
