@@ -162,7 +162,9 @@ describe('a viewer on the live layer', () => {
 		write(true);
 		await waitUntil(() => layers.at(-1) === stage.liveSpatialLayer, 'the second one is on the live layer');
 		expect(third.consumer.currentLayers?.spatialLayer).toBe(stage.liveSpatialLayer + 2);
-		await writeUntil(() => pictureNumbers(second.packets).at(-1)! >= next - 2);
+		// Timestamps are closer together within the burst, which they had before.
+		const hasEnoughAt = next + 15;
+		await writeUntil(() => next >= hasEnoughAt && pictureNumbers(second.packets).at(-1)! >= next - 2);
 		const steps = timestampSteps(second.packets).filter((step) => step > 0);
 		expect(Math.max(...steps.slice(-10))).toBeLessThanOrEqual(PICTURE_TICKS + 90);
 		expect(Math.min(...steps.slice(-10))).toBeGreaterThanOrEqual(PICTURE_TICKS - 90);
