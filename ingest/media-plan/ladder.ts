@@ -30,7 +30,7 @@ export const RUNG_STEPS: Readonly<
 const BITS_BY_PIXELS_POWER = 0.75;
 /** A rung whose bit rate is above this share of the next better one's is not worth its bits. */
 const WORTH_SHARE = 0.75;
-/** A rung may take so many times what is expected of it, and so always less than a better one. */
+/** A rung may take so many times what is expected of it, which is less than a better one takes. */
 const PEAK_SHARE = 1.5;
 const BITRATE_STEP_BPS = 10_000;
 /** And at least this, since a picture that stands still says nothing of the next one. */

@@ -2,6 +2,16 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AudienceBench } from '../testing/audience-bench.ts';
 
+const STATISTICS = {
+	type: 'statistics',
+	state: 'playing',
+	stallCount: 0,
+	stalledForMs: 0,
+	shownFrameCount: 1,
+	droppedFrameCount: 0,
+	bitrateBps: 1,
+} as const;
+
 let bench: AudienceBench;
 
 beforeEach(() => {
@@ -35,17 +45,7 @@ describe('the picture of a viewer over WebRTC', () => {
 		} as const;
 		bench.changePicture({ ...picture, rungs: [...picture.rungs] });
 		expect(viewer.of('picture')).toEqual([{ type: 'picture', ...picture }]);
-		viewer.session!.receive({
-			type: 'statistics',
-			tier: 'webrtc',
-			state: 'playing',
-			stallCount: 0,
-			stalledForMs: 0,
-			shownFrameCount: 1,
-			droppedFrameCount: 0,
-			bitrateBps: 1,
-			rung: 'source',
-		});
+		viewer.session!.receive({ ...STATISTICS, tier: 'webrtc', rung: 'source' });
 		const { name } = bench.channels.get('demo')!;
 		expect(bench.rooms.distribution(name).rungs).toEqual([{ tier: 'webrtc', rung: '160p30', count: 1 }]);
 		expect(bench.rooms.viewersByRung([{ channelName: name }])).toEqual([{ tier: 'webrtc', rung: '160p30', count: 1 }]);
@@ -80,17 +80,7 @@ describe('a line that carries no picture, as the server finds', () => {
 		await bench.clock.advance(1);
 		close();
 		for (let seconds = 0; seconds < 120; seconds += 5) {
-			poor.session!.receive({
-				type: 'statistics',
-				tier: 'll-hls',
-				state: 'playing',
-				stallCount: 0,
-				stalledForMs: 0,
-				shownFrameCount: 1,
-				droppedFrameCount: 0,
-				bitrateBps: 1,
-				isLineShort: true,
-			});
+			poor.session!.receive({ ...STATISTICS, tier: 'll-hls', isLineShort: true });
 			await bench.clock.advance(5000);
 		}
 		expect(poor.decision).toMatchObject({ tier: 'll-hls', reason: 'line-too-poor' });

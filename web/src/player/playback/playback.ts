@@ -65,7 +65,7 @@ export interface DelayControl {
 	setTarget(target: DelayTarget): void;
 	/** The sound that plays now; undefined without sound, or before any. */
 	playedSound(): PlayedMoment | undefined;
-	/** No picture comes, because the viewer wants none: the sound is what plays. */
+	/** No picture comes: the viewer wants none, or the broadcast has none. The sound is what plays. */
 	readonly isSoundAlone: boolean;
 	/** When sound was last played, monotonic milliseconds; undefined before any. */
 	readonly soundPlayedAtMs: number | undefined;
