@@ -1,5 +1,6 @@
 /** Changes between two rungs of LL-HLS, read picture by picture: the product's page, hls.js and shaka-player. */
 import { systemClock } from '../../core/lifecycle/clock.ts';
+import { errorMessage } from '../../core/errors/errors.ts';
 import { median } from '../../core/percentiles.ts';
 import { launchChromium } from '../clients/chromium/chromium.ts';
 import type { PublisherKind } from '../clients/create-publisher.ts';
@@ -37,7 +38,9 @@ type RungChangeRun = {
 	failedCount: number;
 	/** False: nothing is known of silences. */
 	hasSound: boolean;
-	selfWatch: SelfWatchResult;
+	selfWatch: SelfWatchResult | undefined;
+	/** Why it ended before its last change. */
+	failure: string | undefined;
 };
 
 /** Of a hum under the bursts, in which gaps can be heard. */
@@ -69,28 +72,38 @@ async function runRungChanges(server: ServerUnderTest, options: RungChangeOption
 	return withPublisher(server, { ...options, settings }, async (publisher) => {
 		const runs: RungChangeRun[] = [];
 		for (const name of options.players) {
+			const run: RungChangeRun = {
+				player: name,
+				changes: [],
+				undisturbed: [],
+				failedCount: 0,
+				hasSound: false,
+				selfWatch: undefined,
+				failure: undefined,
+			};
+			runs.push(run);
 			const browser = await launchChromium();
 			try {
-				const player = await RungPlayer.open(name, browser, server);
-				runs.push({ player: name, ...(await changeRungs(player, options)) });
-				throwFailure(publisher);
-				say(`${name}: done`);
+				await changeRungs(await RungPlayer.open(name, browser, server), run, options);
+			} catch (error) {
+				run.failure = errorMessage(error);
 			} finally {
 				await browser.close();
 			}
+			throwFailure(publisher);
+			say(formatRungChanges([run]));
 		}
 		return runs;
 	});
 }
 
-async function changeRungs(player: RungPlayer, options: RungChangeOptions): Promise<Omit<RungChangeRun, 'player'>> {
+/** Adds to `run` as it goes, so that what was seen before a failure is kept. */
+async function changeRungs(player: RungPlayer, run: RungChangeRun, options: RungChangeOptions): Promise<void> {
 	const heights = await player.heights();
 	const [top, lowest] = [Math.max(...heights), Math.min(...heights)];
 	await player.choose(top);
 	await player.watchUntil(() => player.frames.at(-1)?.heightPixels === top, TOP_DEADLINE_MS);
 	const endWatch = watchSelf();
-	const changes: RungChangeRun['changes'] = [];
-	const undisturbed: Disturbance[] = [];
 	for (let index = 0; index < options.count * 2; index++) {
 		await player.watch(options.settleMs);
 		const asked = { atMs: systemClock.nowMs(), heightPixels: index % 2 === 0 ? lowest : top };
@@ -98,11 +111,15 @@ async function changeRungs(player: RungPlayer, options: RungChangeOptions): Prom
 		await player.watchUntil(() => measureRungChange(player.frames, [], asked) !== undefined, CHANGE_DEADLINE_MS);
 		await player.watch(AFTER_MS);
 		const change = measureRungChange(player.frames, player.quiet, asked);
-		changes.push(...(change === undefined ? [] : [{ ...change, toHeightPixels: asked.heightPixels }]));
-		undisturbed.push(measureDisturbance(player.frames, player.quiet, asked.atMs - UNDISTURBED_MS));
+		if (change === undefined) {
+			run.failedCount++;
+		} else {
+			run.changes.push({ ...change, toHeightPixels: asked.heightPixels });
+		}
+		run.hasSound = player.hasSound;
+		run.undisturbed.push(measureDisturbance(player.frames, player.quiet, asked.atMs - UNDISTURBED_MS));
 	}
-	const failedCount = options.count * 2 - changes.length;
-	return { changes, undisturbed, failedCount, hasSound: player.hasSound, selfWatch: endWatch() };
+	run.selfWatch = endWatch();
 }
 
 function formatRungChanges(runs: readonly RungChangeRun[]): string {
@@ -120,7 +137,11 @@ function formatRungChanges(runs: readonly RungChangeRun[]): string {
 			hasSound ? Math.max(0, ...entries.map(({ quietMs }) => quietMs)).toFixed(0) : '–',
 		];
 	};
-	const rows = runs.flatMap(({ player, changes, undisturbed, failedCount, hasSound, selfWatch }) => {
+	const rows = runs.flatMap(({ player, changes, undisturbed, failedCount, hasSound, selfWatch, failure }) => {
+		const failures = [
+			...(failedCount > 0 ? [`${failedCount} changes failed`] : []),
+			...(failure === undefined ? [] : [failure]),
+		];
 		const heights = [...new Set(changes.map(({ toHeightPixels }) => toHeightPixels))].toSorted((a, b) => b - a);
 		return [
 			...heights.map((height) => {
@@ -131,7 +152,7 @@ function formatRungChanges(runs: readonly RungChangeRun[]): string {
 			}),
 			[
 				...[player, 'no change', undisturbed.length, '–', '–', ...cellsOf(undisturbed, hasSound)],
-				[...selfWatch.voidReasons, ...(failedCount > 0 ? [`${failedCount} changes failed`] : [])].join('; '),
+				[...(selfWatch?.voidReasons ?? []), ...failures].join('; '),
 			],
 		];
 	});
