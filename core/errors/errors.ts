@@ -5,6 +5,7 @@ import { CHAT_ERRORS } from './chat-errors.ts';
 import { PUBLISHING_ERRORS } from './publishing-errors.ts';
 import { REQUEST_ERRORS } from './request-errors.ts';
 import { SERVER_ERRORS } from './server-errors.ts';
+import { VIDEO_ERRORS } from './video-errors.ts';
 
 /** The tables of all domains; see error-table.ts. @internal for tests */
 export const ERROR_CODES = {
@@ -14,6 +15,7 @@ export const ERROR_CODES = {
 	...CHAT_ERRORS,
 	...REQUEST_ERRORS,
 	...SERVER_ERRORS,
+	...VIDEO_ERRORS,
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
