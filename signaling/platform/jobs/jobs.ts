@@ -2,14 +2,14 @@
  * Jobs: work that may wait, outlives the process and is tried again. A job is written in the transaction of the change
  * that it belongs to, so neither exists without the other.
  */
-import type { Static, TSchema } from 'typebox';
+import type { Static, TObject } from 'typebox';
 import type { Queryable } from '../database/database.ts';
 
 /**
  * What those who add jobs and those who do them agree on; a constant in the room that owns the work. The limits have
  * their defaults in {@link JOB_DEFAULTS}.
  */
-export type JobKind<Data extends TSchema = TSchema> = {
+export type JobKind<Data extends TObject = TObject> = {
 	/** Lower-case words with hyphens. Stored with each job and shown in the metrics, so it never changes. */
 	name: string;
 	/** Shape of a job's data: plain JSON, ids rather than contents. */
@@ -46,9 +46,10 @@ export type JobRun = {
 
 /**
  * Does a job; a rejection is a failed attempt. It may be called again for a job that was done before, when the process
- * was killed before that was written down.
+ * was killed before that was written down. What computes for long belongs in a child process of low priority, because
+ * this one forwards media.
  */
-export type JobWork<Data extends TSchema> = (data: Static<Data>, run: JobRun) => Promise<void>;
+export type JobWork<Data extends TObject> = (data: Static<Data>, run: JobRun) => Promise<void>;
 
 export type AddJobOptions = {
 	/** Not before this time. Default: at once. */
@@ -69,13 +70,13 @@ export type JobCount = {
 
 export interface Jobs {
 	/** Before start(). Throws TypeError for a kind that is defined already. */
-	define<Data extends TSchema>(kind: JobKind<Data>, work: JobWork<Data>): void;
+	define<Data extends TObject>(kind: JobKind<Data>, work: JobWork<Data>): void;
 	/**
 	 * Writes a job with the caller's handle: it exists when their transaction is committed, and is begun at once. Returns
 	 * false when `singletonKey` kept it out. Throws TypeError when the data has another shape, when the kind is not
 	 * defined, and before start().
 	 */
-	add<Data extends TSchema>(
+	add<Data extends TObject>(
 		handle: Queryable,
 		kind: JobKind<Data>,
 		data: Static<Data>,
