@@ -1,7 +1,8 @@
 /** The jobs in the database, by pg-boss. What its interface has no answer for is a statement of ours on its table. */
 import { randomUUID } from 'node:crypto';
-import { PgBoss } from 'pg-boss';
-import { SpillwayError, errorMessage } from '../../../core/errors/errors.ts';
+import { PgBoss, type Clock as PgBossClock, type CommandResponse } from 'pg-boss';
+import type { CancelTimer, Clock } from '../../../core/lifecycle/clock.ts';
+import { errorMessage } from '../../../core/errors/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { Database, Queryable } from '../database/database.ts';
 import type { ClaimedJob, JobStore } from './job-runner.ts';
@@ -17,13 +18,14 @@ export type StoredKind = {
 	expireSeconds: number;
 };
 
+const NO_JOB = '00000000-0000-0000-0000-000000000000';
 const DAY_SECONDS = 86_400;
 /** Ended jobs stay for this long: failed ones to be seen, periodic ones so that they are not repeated. */
 const KEEP_ENDED_SECONDS = 14 * DAY_SECONDS;
 /** pg-boss deletes a job that has waited for this long. Ours wait until they are done. */
 const KEEP_WAITING_SECONDS = 3650 * DAY_SECONDS;
 
-type PgBossStoreDependencies = { database: Database; logger: Logger };
+type PgBossStoreDependencies = { database: Database; clock: Clock; logger: Logger };
 type PgBossStoreOptions = {
 	/** Name of the schema that pg-boss keeps its tables in. */
 	schema: string;
@@ -41,10 +43,15 @@ export class PgBossStore implements JobStore {
 		this.#boss = new PgBoss({
 			db: adaptDatabase(deps.database),
 			schema: options.schema,
+			clock: adaptClock(deps.clock),
 			// Its own periodic statements cost more than ours: the runner calls supervise() when there is something to do.
 			supervise: false,
 			schedule: false,
 			monitorIntervalSeconds: 1,
+			// For tables of millions of rows.
+			registerInstance: false,
+			reindex: false,
+			monitorVacuum: false,
 			// The kinds do not change while the server runs.
 			queueCacheIntervalSeconds: DAY_SECONDS / 24,
 			bamIntervalSeconds: DAY_SECONDS / 24,
@@ -61,8 +68,8 @@ export class PgBossStore implements JobStore {
 				// "short": no second job with the same singleton key waits for its first attempt.
 				await this.#boss.createQueue(name, { policy: 'short' });
 			}
-			// pg-boss reads the queue before it adds to it, which it may not do inside a caller's transaction.
-			await this.#boss.getQueueStats(name);
+			// pg-boss reads a queue when it first uses it, which it must not do inside a caller's transaction.
+			await this.#boss.findJobs(name, { id: NO_JOB });
 		}
 	}
 
@@ -127,15 +134,15 @@ export class PgBossStore implements JobStore {
 	}
 
 	async complete(job: ClaimedJob): Promise<boolean> {
-		return (await this.#boss.complete(job.kind, attemptOf(job))).affected > 0;
+		return hasAffected(await this.#boss.complete(job.kind, attemptOf(job)));
 	}
 
 	async fail(job: ClaimedJob, message: string): Promise<boolean> {
-		return (await this.#boss.fail(job.kind, attemptOf(job), { message })).affected > 0;
+		return hasAffected(await this.#boss.fail(job.kind, attemptOf(job), { message }));
 	}
 
 	async renew(job: ClaimedJob): Promise<boolean> {
-		return (await this.#boss.touch(job.kind, attemptOf(job))).affected > 0;
+		return hasAffected(await this.#boss.touch(job.kind, attemptOf(job)));
 	}
 
 	async release({ id, kind }: ClaimedJob): Promise<void> {
@@ -170,4 +177,26 @@ export class PgBossStore implements JobStore {
 	get #table(): string {
 		return `${this.#options.schema}.job`;
 	}
+}
+
+// With the attempt, pg-boss leaves the job alone when another node has it meanwhile.
+function attemptOf({ id, attempt }: ClaimedJob): { id: string; retryCount: number } {
+	return { id, retryCount: attempt - 1 };
+}
+
+/** Not in pg-boss's types. */
+function hasAffected(response: CommandResponse): boolean {
+	return (response as { affected: number }).affected > 0;
+}
+
+/** pg-boss's own timers would keep the process alive. */
+function adaptClock(clock: Clock): PgBossClock {
+	const cancel = (timer: unknown): void => (timer as CancelTimer | undefined)?.();
+	return {
+		now: () => clock.nowMs(),
+		setTimeout: (callback, delayMs) => clock.setTimeout(callback, delayMs),
+		clearTimeout: cancel,
+		setInterval: (callback, intervalMs) => clock.setInterval(callback, intervalMs),
+		clearInterval: cancel,
+	};
 }
