@@ -14,7 +14,7 @@ type CpuBudgetDependencies = {
 	encoderLagMs: () => number;
 };
 
-/** Above this share of the machine work waits, and below the second one it goes on: between them it would flap. */
+/** Above this share of the machine work waits, until the share is below the second one. */
 const RED_ABOVE = 0.85;
 const GREEN_BELOW = 0.7;
 /** A worker this near to its limit soon hands viewers over to LL-HLS. */
@@ -63,8 +63,8 @@ export class CpuBudget {
 	}
 }
 
-// What runs with a low priority counts as busy, because the encoders of pictures do. So while a job fills the machine no
-// other one begins.
+// What runs with a low priority counts as busy, because encoders of pictures do. So no job begins while another one
+// fills the machine.
 function readCpuTimes(): CpuTimes {
 	let [total, idle] = [0, 0];
 	for (const { times } of cpus()) {

@@ -7,7 +7,15 @@ import { errorMessage } from '../../../core/errors/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { Database, Queryable } from '../database/database.ts';
 import { JobRunner, type RunnerKind } from './job-runner.ts';
-import { JOB_DEFAULTS, type AddJobOptions, type JobCount, type JobKind, type JobRun, type Jobs, type JobWork } from './jobs.ts';
+import {
+	JOB_DEFAULTS,
+	type AddJobOptions,
+	type JobCount,
+	type JobKind,
+	type JobRun,
+	type Jobs,
+	type JobWork,
+} from './jobs.ts';
 import { PgBossStore, type StoredKind } from './pg-boss-store.ts';
 
 /** Data of a job in JSON. More belongs into a table or a file, and its id here. */

@@ -100,7 +100,7 @@ describe('JobRunner', () => {
 		expect(store.takeCalls()).toEqual(['peek']);
 	});
 
-	it('looks once more for all who woke it meanwhile', async () => {
+	it('looks one more time for all who woke it meanwhile', async () => {
 		for (let count = 0; count < 50; count++) {
 			runner.wake();
 		}

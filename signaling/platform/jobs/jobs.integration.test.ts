@@ -64,11 +64,13 @@ describe.each(DATABASE_KINDS)('Jobs ($kind)', ({ kind: databaseKind }) => {
 	afterEach(async () => {
 		database.isAway = false;
 		await Promise.all(open.splice(0).map((jobs) => jobs.close()));
+		const failures = logger.lines.filter(({ message }) => /pg-boss|the jobs in the database/.test(message));
+		expect(failures.filter(({ fields }) => !/The database does not answer/.test(String(fields['reason'])))).toEqual([]);
 	});
 
-	function newJobs(): Jobs {
+	function newJobs(options: { schema?: string } = {}): Jobs {
 		const deps = { database, clock: systemClock, logger, mayRun: () => !isBusy };
-		const jobs = createJobs(deps, { closeGraceMs: 500 });
+		const jobs = createJobs(deps, { closeGraceMs: 500, ...options });
 		open.push(jobs);
 		return jobs;
 	}
@@ -142,7 +144,7 @@ describe.each(DATABASE_KINDS)('Jobs ($kind)', ({ kind: databaseKind }) => {
 		const kind = newKind({ retryLimit: 2, maxRetryDelaySeconds: 2 });
 		const { jobs, attempts } = await startJobs(kind, () => Promise.reject(new RangeError('no such video')));
 		await jobs.add(database, kind, { videoId: 'a' });
-		await until(async () => (await countOf(jobs, kind) as { failed: number }).failed === 1, 'it has failed for good');
+		await until(async () => ((await countOf(jobs, kind)) as { failed: number }).failed === 1, 'it has failed for good');
 		expect(attempts.map(({ attempt }) => attempt)).toEqual([1, 2, 3]);
 		const [first, second, third] = attempts.map(({ atMs }) => atMs);
 		expect(second! - first!).toBeGreaterThan(900);
@@ -181,6 +183,26 @@ describe.each(DATABASE_KINDS)('Jobs ($kind)', ({ kind: databaseKind }) => {
 		await until(isEmpty(one.jobs, kind), 'all are done');
 		expect([...one.attempts, ...other.attempts].map(({ videoId }) => videoId).sort()).toEqual(ids);
 		expect(Math.min(one.attempts.length, other.attempts.length)).toBeGreaterThan(0);
+	});
+
+	it('prepares the database once when several nodes start at once, in a schema of its own', async () => {
+		const kind = newKind();
+		let count = 0;
+		const nodes = Array.from({ length: 3 }, () => newJobs({ schema: 'other_jobs' }));
+		nodes.forEach((jobs) => jobs.define(kind, async () => void count++));
+		await Promise.all(nodes.map((jobs) => jobs.start()));
+		await Promise.all(nodes.map((jobs) => jobs.add(database, kind, { videoId: 'a' })));
+		await until(() => count === 3, 'all are done');
+		const rows = await database.query('SELECT count(*) AS count FROM other_jobs.job WHERE name = $1', [kind.name]);
+		expect(rows).toEqual([{ count: 3 }]);
+	});
+
+	it('touches the database not at all without a kind', async () => {
+		const jobs = newJobs({ schema: 'never_made' });
+		await jobs.start();
+		expect(await jobs.counts()).toEqual([]);
+		const rows = await database.query("SELECT 1 FROM information_schema.schemata WHERE schema_name = 'never_made'");
+		expect(rows).toEqual([]);
 	});
 
 	it('keeps a second job with the same key out while the first one waits', async () => {
@@ -287,7 +309,7 @@ describe.each(DATABASE_KINDS)('Jobs ($kind)', ({ kind: databaseKind }) => {
 		expect(again.attempts).toEqual([]);
 	});
 
-	it('goes on when the database was away while jobs waited and ran', async () => {
+	it('continues after the database was away while jobs waited and ran', async () => {
 		const kind = newKind({ concurrency: 2 });
 		let finish!: () => void;
 		const isFinished = new Promise<void>((resolve) => (finish = resolve));
@@ -312,7 +334,7 @@ describe('Jobs of a killed process', () => {
 	/** Ends as soon as a job has begun in the other process, which is killed. */
 	async function killInTheMiddle(place: string): Promise<void> {
 		const script = fileURLToPath(new URL('./testing/endless-job.ts', import.meta.url));
-		const child = spawn(process.execPath, [script, place], { stdio: ['ignore', 'pipe', 'inherit'] });
+		const child = spawn(process.execPath, [script, place], { stdio: ['pipe', 'pipe', 'inherit'] });
 		const exited = new Promise((resolve) => child.once('exit', resolve));
 		try {
 			await Promise.race([

@@ -58,7 +58,7 @@ export type AddJobOptions = {
 	singletonKey?: string;
 };
 
-/** Jobs of a kind, in the database and thus of all nodes. */
+/** Jobs of a kind, of all nodes. */
 export type JobCount = {
 	kind: string;
 	/** Not begun, or failed and to be tried again. */

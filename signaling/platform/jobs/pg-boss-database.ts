@@ -1,14 +1,12 @@
 /** Lets pg-boss use our database: both kinds, and the caller's transaction. */
 import type { Db as PgBossDatabase } from 'pg-boss';
-import type { Database, Queryable, SqlValue } from '../database/database.ts';
+import type { Database, Queryable, SqlValue, TransactionOptions } from '../database/database.ts';
 
-/** pg-boss's first start writes some fifty objects of its schema in one script; a migration may rewrite its tables. */
-const SCRIPT_DEADLINE_MS = 120_000;
 /** Its scripts that are one transaction each. */
 const WHOLE_TRANSACTION = /^\s*BEGIN;([^]*);\s*COMMIT;?\s*$/;
 
-/** For pg-boss's own statements. */
-export function adaptDatabase(database: Database): PgBossDatabase {
+/** For pg-boss's own statements. `options`: of its transactions, asked at each. */
+export function adaptDatabase(database: Database, options: () => TransactionOptions): PgBossDatabase {
 	return {
 		async executeSql(text, values) {
 			const script = WHOLE_TRANSACTION.exec(text)?.[1];
@@ -16,8 +14,7 @@ export function adaptDatabase(database: Database): PgBossDatabase {
 				return adaptHandle(database).executeSql(text, values);
 			}
 			// Run as it is, a script that fails would leave its transaction open on the connection of later calls.
-			const options = { deadlineMs: SCRIPT_DEADLINE_MS };
-			return { rows: await database.transaction((handle) => handle.runScript(script), options) };
+			return { rows: await database.transaction((handle) => handle.runScript(script), options()) };
 		},
 	};
 }

@@ -20,6 +20,10 @@ export type StoredKind = {
 
 const NO_JOB = '00000000-0000-0000-0000-000000000000';
 const DAY_SECONDS = 86_400;
+/** The first start writes pg-boss's whole schema in one script, and a new version may rewrite its tables. */
+const START_DEADLINE_MS = 120_000;
+/** When several nodes make the schema at once, PostgreSQL rejects it for all but one, in spite of pg-boss's lock. */
+const START_ATTEMPTS = 3;
 /** Ended jobs stay for this long: failed ones to be seen, periodic ones so that they are not repeated. */
 const KEEP_ENDED_SECONDS = 14 * DAY_SECONDS;
 /** pg-boss deletes a job that has waited for this long. Ours wait until they are done. */
@@ -36,12 +40,13 @@ export class PgBossStore implements JobStore {
 	readonly #deps: PgBossStoreDependencies;
 	readonly #options: PgBossStoreOptions;
 	readonly #boss: PgBoss;
+	#isStarting = false;
 
 	constructor(deps: PgBossStoreDependencies, options: PgBossStoreOptions) {
 		this.#deps = deps;
 		this.#options = options;
 		this.#boss = new PgBoss({
-			db: adaptDatabase(deps.database),
+			db: adaptDatabase(deps.database, () => (this.#isStarting ? { deadlineMs: START_DEADLINE_MS } : {})),
 			schema: options.schema,
 			clock: adaptClock(deps.clock),
 			// Its own periodic statements cost more than ours: the runner calls supervise() when there is something to do.
@@ -61,7 +66,12 @@ export class PgBossStore implements JobStore {
 
 	/** Brings pg-boss's schema up to date and makes a queue for each kind. */
 	async start(kinds: readonly StoredKind[]): Promise<void> {
-		await this.#boss.start();
+		this.#isStarting = true;
+		try {
+			await this.#boss.start({ attempts: START_ATTEMPTS });
+		} finally {
+			this.#isStarting = false;
+		}
 		const known = new Set((await this.#boss.getQueues()).map(({ name }) => name));
 		for (const { name } of kinds) {
 			if (!known.has(name)) {

@@ -19,5 +19,5 @@ jobs.define(kind, async () => {
 });
 await jobs.start();
 await jobs.add(database, kind, { videoId: 'a' });
-// The clock's timers do not keep a process alive.
-setInterval(() => undefined, 1000);
+// The clock's timers do not keep a process alive, an open standard input does.
+process.stdin.resume();
