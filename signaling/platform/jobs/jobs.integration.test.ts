@@ -328,7 +328,10 @@ describe.each(DATABASE_KINDS)('Jobs ($kind)', ({ kind: databaseKind }) => {
 });
 
 describe('Jobs of a killed process', () => {
-	const folder = mkdtempSync(join(tmpdir(), 'spillway-jobs-'));
+	let folder: string;
+	beforeAll(() => {
+		folder = mkdtempSync(join(tmpdir(), 'spillway-jobs-'));
+	});
 	afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 	/** Ends as soon as a job has begun in the other process, which is killed. */
