@@ -170,8 +170,8 @@ async function assemble(
 	const { mediaFolder } = dataFolder;
 	const objects = own(await openDiskStore({ clock, logger }, { folder: join(mediaFolder, 'objects') }));
 	const videos = own(
-		await createVideos(
-			{ ...platform, store: objects, registry, packager, accounts, channels },
+		createVideos(
+			{ ...platform, store: objects, jobs, registry, packager, accounts, channels },
 			videosConfig(config, mediaFolder),
 		),
 	);
@@ -262,6 +262,7 @@ async function assemble(
 		await app.register(createWebPages(webFolder, (name) => channels.locator.mayExist(name)));
 	}
 	await jobs.start();
+	await videos.start();
 	return {
 		app,
 		registry,
