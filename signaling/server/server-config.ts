@@ -1,41 +1,18 @@
 /** The server's configuration schema, and the rules between its fields. */
-import {
-	Type,
-	type Static,
-	type TBoolean,
-	type TInteger,
-	type TNumber,
-	type TNumberOptions,
-	type TOptional,
-	type TString,
-	type TStringOptions,
-} from 'typebox';
-import { readConfig, type ConfigFieldOptions } from '../../core/config/config-schema.ts';
+import { Type, type Static } from 'typebox';
+import { readConfig } from '../../core/config/config-schema.ts';
 import { H264_ENCODER_NAMES } from '../../core/media/transcoder.ts';
 import { LADDER_CHOICE_IN_WORDS, LADDER_CHOICE_PATTERN } from '../../core/protocol/ladder-choice.ts';
 import { errorMessage } from '../../core/errors/errors.ts';
+import { boolean, field, integer, number, optionalText, port, text } from './config-fields.ts';
 import { readConfigFile } from './config-file.ts';
+import { findRecordingConflicts, RECORDING_CONFIG_SCHEMA } from './recording-config.ts';
 import { createProxyTrust } from '../platform/http/trusted-proxies.ts';
 import { WHO_MAY_PUBLISH } from '../publishing/publish-policy.ts';
 import { DEFAULT_MAX_WORKER_CPU } from '../audience/tiers/sfu-budget.ts';
 
 /** Read from the working folder when it exists. */
 const CONFIG_FILE_NAME = 'spillway.config.json';
-
-// Unlike TypeBox itself, these require a description for each field.
-function field<Options extends ConfigFieldOptions & object>(options: Options): Options {
-	return options;
-}
-
-const integer = (options: ConfigFieldOptions & TNumberOptions): TInteger => Type.Integer(options);
-const number = (options: ConfigFieldOptions & TNumberOptions): TNumber => Type.Number(options);
-const boolean = (options: ConfigFieldOptions & { default: boolean }): TBoolean => Type.Boolean(options);
-const text = (options: ConfigFieldOptions & TStringOptions): TString => Type.String(options);
-const optionalText = (options: ConfigFieldOptions & TStringOptions): TOptional<TString> => Type.Optional(text(options));
-
-function port(defaultPort: number, description: string): TInteger {
-	return integer({ default: defaultPort, minimum: 0, maximum: 65_535, unit: 'port', description });
-}
 
 // Addresses and networks of both families; findConfigConflicts() rejects invalid ones.
 const TRUSTED_PROXY_PATTERN = '^(loopback|linklocal|uniquelocal|[0-9a-fA-F:.]+(/[0-9]{1,3})?)$';
@@ -466,6 +443,7 @@ export function findConfigConflicts(config: ServerConfig): string[] {
 	if (config.http.port !== 0 && config.http.port === config.rtmp.port) {
 		conflicts.push(`http.port and rtmp.port are both ${config.http.port}; give each its own.`);
 	}
+	conflicts.push(...findRecordingConflicts(config.recording));
 	return conflicts;
 }
 
