@@ -15,7 +15,7 @@ import { RecordingLimits, type RecordingLimitsConfig } from './recording-limits.
 import { Recordings, type RecordingsConfig } from './recordings.ts';
 import { DELETE_MEDIA, defineVideoJobs } from './video-jobs.ts';
 import { VideoPlaylists } from './video-playlists.ts';
-import { authorizePlayback, createVideoRoutes } from './video-routes.ts';
+import { authorizePlayback, createVideoRoutes, type VideoRoutesDependencies } from './video-routes.ts';
 import { VideoStore } from './video-store.ts';
 import { createVodRoutes } from './vod-routes.ts';
 
@@ -24,6 +24,8 @@ type VideosDependencies = {
 	logger: Logger;
 	database: Database;
 	store: ObjectStore;
+	/** How uploads to the store stand; undefined: there are none. */
+	uploads: VideoRoutesDependencies['uploads'];
 	jobs: Pick<Jobs, 'define' | 'every' | 'add'>;
 	registry: Pick<BroadcastRegistry, 'on'>;
 	packager: Pick<Packager, 'broadcast'>;
@@ -35,7 +37,7 @@ export type VideosConfig = RecordingLimitsConfig & RecordingsConfig & { mediaFol
 
 export type Videos = {
 	routes: FastifyPluginAsync;
-	/** Begins to record, and ends in the background what a killed server left open. Call it when the jobs have started. */
+	/** Begins to record, and ends what a killed server left open. Call it when the jobs have started. */
 	start(): Promise<void>;
 	/** Ends the recordings. Call it when the broadcasts have ended. Idempotent. */
 	close(): Promise<void>;
@@ -67,7 +69,7 @@ export function createVideos(deps: VideosDependencies, config: VideosConfig): Vi
 	const playlists = new VideoPlaylists({ videos, clock });
 	return {
 		routes: async (app) => {
-			await app.register(createVideoRoutes({ videos, recordings, limits, accounts, access, config }));
+			await app.register(createVideoRoutes({ ...deps, videos, recordings, limits, access, config }));
 			await app.register(
 				createVodRoutes({
 					videos,
