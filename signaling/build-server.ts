@@ -1,7 +1,6 @@
 /** Assembles all parts into a server that does not listen yet, for main.ts and tests. */
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import type { Clock } from '../core/lifecycle/clock.ts';
 import { CloseScope } from '../core/lifecycle/close-scope.ts';
 import { senderKey } from '../core/limits/address-key.ts';
@@ -34,13 +33,12 @@ import { Announcements } from './platform/cluster/announcements.ts';
 import { createNodeIdentity } from './platform/cluster/node-identity.ts';
 import { openDataFolder } from './platform/folder/data-folder.ts';
 import { createApp } from './platform/http/create-app.ts';
-import { openDiskStore } from './platform/objects/disk-store.ts';
 import { registerErrorHandler } from './platform/http/error-handler.ts';
 import { SocketAdmission } from './platform/sockets/socket-admission.ts';
 import { createPublishing } from './publishing/create-publishing.ts';
 import { prepareFirstStart, type FirstStartResult } from './publishing/first-start.ts';
 import type { StreamKeyStore } from './publishing/stream-key-store.ts';
-import { openBus, openDatabase } from './server/backing-services.ts';
+import { openBus, openDatabase, openObjectStore } from './server/backing-services.ts';
 import { openPorts, type Endpoints } from './server/ports.ts';
 import { isReachedByTls, type ServerConfig } from './server/server-config.ts';
 import { accountsConfig, allowedOrigins, rtmpConfig, sfuConfig, videosConfig } from './server/tier-configs.ts';
@@ -165,7 +163,7 @@ async function assemble(
 		),
 	);
 	const { mediaFolder } = dataFolder;
-	const objects = own(await openDiskStore({ clock, logger }, { folder: join(mediaFolder, 'objects') }));
+	const objects = own(await openObjectStore(config, dataFolder, { clock, logger }));
 	const videos = own(
 		await createVideos(
 			{ ...platform, store: objects, registry, packager, accounts, channels },

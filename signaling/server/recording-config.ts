@@ -1,4 +1,4 @@
-/** The configuration of recordings: where they are stored. */
+/** The configuration of recordings: how many there may be, and where they are stored. */
 import { Type, type Static } from 'typebox';
 import { integer, optionalText, text } from './config-fields.ts';
 
@@ -48,7 +48,53 @@ const S3_CONFIG_SCHEMA = Type.Object({
 	}),
 });
 
+/** Recordings of broadcasts, on the disk of the data folder or on S3. */
 export const RECORDING_CONFIG_SCHEMA = Type.Object({
+	maxBytes: integer({
+		default: 0,
+		minimum: 0,
+		maximum: 1_000_000_000_000_000,
+		unit: 'bytes',
+		description:
+			'Most that all recordings may take; then nothing more is recorded, and live broadcasts continue. 0: what the disk has besides recording.reservedBytes.',
+	}),
+	maxBytesPerOwner: integer({
+		default: 100_000_000_000,
+		minimum: 0,
+		maximum: 1_000_000_000_000_000,
+		unit: 'bytes',
+		description: 'Most that the recordings on the channels of one account may take.',
+	}),
+	reservedBytes: integer({
+		default: 2_147_483_648,
+		minimum: 0,
+		maximum: 1_000_000_000_000_000,
+		unit: 'bytes',
+		description:
+			'Free room that recordings leave on the disk of the data folder, for the database. It is at least 5 % of the disk. Nothing is recorded beyond it.',
+	}),
+	retentionDays: integer({
+		default: 14,
+		minimum: 1,
+		maximum: 3650,
+		unit: 'days',
+		description: 'How long after its end a recording is deleted, unless its owner keeps it.',
+	}),
+	maxHours: integer({
+		default: 24,
+		minimum: 1,
+		maximum: 240,
+		unit: 'h',
+		description: 'Longest recording of one broadcast; the live broadcast continues after it.',
+	}),
+	rewindMinutes: integer({
+		default: 120,
+		minimum: 0,
+		maximum: 1440,
+		unit: 'min',
+		description:
+			'How far viewers can go back in a broadcast that is being recorded. Without a recording it is hls.windowSeconds.',
+	}),
 	maxSpoolBytes: integer({
 		default: 10 * 1024 ** 3,
 		minimum: 16 * 1024 ** 2,
@@ -56,6 +102,14 @@ export const RECORDING_CONFIG_SCHEMA = Type.Object({
 		unit: 'bytes',
 		description:
 			'Recordings that may wait in the data folder for their upload to S3. When the service is away for longer than this lasts, recording stops; a broadcast of 6 Mbit/s fills 2.7 GB an hour.',
+	}),
+	maxUploadBitrateBps: integer({
+		default: 0,
+		minimum: 0,
+		maximum: 1_000_000_000_000,
+		unit: 'bit/s',
+		description:
+			'Bits per second of all uploads to S3 together. After the service was away, uploads take all that the line has, also from viewers. Five times the bit rate of what is recorded leaves them enough to catch up. 0: no limit.',
 	}),
 	s3: S3_CONFIG_SCHEMA,
 });

@@ -244,11 +244,32 @@ describe('WriteBehindStore', () => {
 		await store.close();
 	});
 
+	it('uploads no faster than the bitrate that it may use', async () => {
+		// One object takes a second.
+		const { store, remote, clock } = await open({ maxUploadBitrateBps: 800 });
+		for (let index = 0; index < 9; index++) {
+			await store.put(`v/${index}`, hundred());
+		}
+		const startMs = clock.monotonicMs();
+		const times: number[] = [];
+		while (times.length < 9) {
+			await clock.advance(100);
+			await delay(2);
+			while (times.length < remote.objects.size) {
+				times.push(clock.monotonicMs() - startMs);
+			}
+		}
+		expect(times.at(-1)).toBeGreaterThanOrEqual(7900);
+		expect(times.at(-1)).toBeLessThan(10_500);
+		await store.close();
+	});
+
 	it('continues after a restart with what the spool holds', async () => {
 		const first = await open();
 		first.remote.fail = AWAY;
 		await first.store.put('v/1', hundred(1));
-		await delay(5);
+		// Times of files have the resolution of the kernel's tick.
+		await delay(50);
 		await first.store.put('v/0', hundred(0));
 		await first.store.close();
 		const second = await open({}, { folder: first.folder, clock: new FakeClock(Date.now() + 60_000) });
