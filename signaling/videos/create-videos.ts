@@ -10,8 +10,10 @@ import type { ObjectStore } from '../../packager/store/object-store.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
 import type { Channels } from '../channels/create-channels.ts';
 import type { Database } from '../platform/database/database.ts';
+import type { Jobs } from '../platform/jobs/jobs.ts';
 import { RecordingLimits, type RecordingLimitsConfig } from './recording-limits.ts';
 import { Recordings, type RecordingsConfig } from './recordings.ts';
+import { DELETE_MEDIA, defineVideoJobs } from './video-jobs.ts';
 import { VideoPlaylists } from './video-playlists.ts';
 import { authorizePlayback, createVideoRoutes } from './video-routes.ts';
 import { VideoStore } from './video-store.ts';
@@ -22,6 +24,7 @@ type VideosDependencies = {
 	logger: Logger;
 	database: Database;
 	store: ObjectStore;
+	jobs: Pick<Jobs, 'define' | 'every' | 'add'>;
 	registry: Pick<BroadcastRegistry, 'on'>;
 	packager: Pick<Packager, 'broadcast'>;
 	accounts: Pick<Accounts, 'authenticator' | 'origin'>;
@@ -32,17 +35,24 @@ export type VideosConfig = RecordingLimitsConfig & RecordingsConfig & { mediaFol
 
 export type Videos = {
 	routes: FastifyPluginAsync;
+	/** Begins to record, and ends in the background what a killed server left open. Call it when the jobs have started. */
+	start(): Promise<void>;
 	/** Ends the recordings. Call it when the broadcasts have ended. Idempotent. */
 	close(): Promise<void>;
 };
 
-/** Begins to record at once, and ends in the background what a killed server left open. */
-export async function createVideos(deps: VideosDependencies, config: VideosConfig): Promise<Videos> {
-	const { clock, database, store, registry, packager, accounts } = deps;
+/** Defines its jobs, and records nothing before {@link Videos.start}. */
+export function createVideos(deps: VideosDependencies, config: VideosConfig): Videos {
+	const { clock, database, store, registry, packager, accounts, jobs } = deps;
 	const { access } = deps.channels;
 	const logger = deps.logger.child({ part: 'videos' });
 	const scope = new CloseScope<'server-shutdown'>(logger);
-	const videos = new VideoStore({ database, clock });
+	const videos = new VideoStore({
+		database,
+		clock,
+		deleteMedia: (handle, videoId) => jobs.add(handle, DELETE_MEDIA, { videoId }),
+	});
+	defineVideoJobs({ jobs, videos, store, logger });
 	const runningBytes = (ownerId: string | undefined): number =>
 		recordings.running
 			.filter((running) => ownerId === undefined || running.ownerId === ownerId)
@@ -54,7 +64,6 @@ export async function createVideos(deps: VideosDependencies, config: VideosConfi
 		config,
 	);
 	scope.onClose(() => recordings.close());
-	await recordings.start();
 	const playlists = new VideoPlaylists({ videos, clock });
 	return {
 		routes: async (app) => {
@@ -69,6 +78,7 @@ export async function createVideos(deps: VideosDependencies, config: VideosConfi
 				}),
 			);
 		},
+		start: () => recordings.start(),
 		close: () => scope.close('server-shutdown'),
 	};
 }

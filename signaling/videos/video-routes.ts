@@ -36,7 +36,7 @@ import type { VideoStore } from './video-store.ts';
 
 export type VideoRoutesDependencies = {
 	videos: VideoStore;
-	recordings: Pick<Recordings, 'running' | 'sweep'>;
+	recordings: Pick<Recordings, 'running'>;
 	limits: RecordingLimits;
 	accounts: Pick<Accounts, 'authenticator' | 'origin'>;
 	access: ChannelAccess;
@@ -117,7 +117,7 @@ function createReadingRoutes(deps: VideoRoutesDependencies): FastifyPluginAsync 
 }
 
 function createChangingRoutes(deps: VideoRoutesDependencies): FastifyPluginAsync {
-	const { videos, accounts, recordings } = deps;
+	const { videos, accounts } = deps;
 	const options = userRoutes('videos', accounts.authenticator);
 	return async (app) => {
 		app.patch<{ Params: VideoParams; Body: VideoChange }>(
@@ -155,7 +155,6 @@ function createChangingRoutes(deps: VideoRoutesDependencies): FastifyPluginAsync
 				if (!(await videos.delete(video.id))) {
 					throw new SpillwayError('VIDEO_NOT_FOUND');
 				}
-				recordings.sweep();
 				return { purgePaths: purgePaths(video) };
 			},
 		);

@@ -137,7 +137,9 @@ describe('WriteBehindStore', () => {
 		expect(await store.presign('v/8', 60)).toBeUndefined();
 		openGate();
 		await eventually(() => store.uploadState.waitingCount === 0);
-		expect(remote.attempts).toEqual(Array.from({ length: 9 }, (_, index) => `v/${index}`));
+		expect(remote.attempts).toHaveLength(9);
+		// Four read the spool at the same time, so that each may overtake three.
+		remote.attempts.forEach((name, index) => expect(Math.abs(Number(name.slice(2)) - index)).toBeLessThanOrEqual(3));
 		expect(remote.maxRunningCount).toBe(4);
 		expect(store.uploadState).toEqual({
 			waitingCount: 0,
@@ -272,9 +274,10 @@ describe('WriteBehindStore', () => {
 		await delay(50);
 		await first.store.put('v/0', hundred(0));
 		await first.store.close();
-		const second = await open({}, { folder: first.folder, clock: new FakeClock(Date.now() + 60_000) });
-		expect(second.remote.isClosed).toBe(false);
-		await eventually(() => second.store.uploadState.waitingCount === 0);
+		// So slow that they are uploaded one by one.
+		const clock = new FakeClock(Date.now() + 60_000);
+		const second = await open({ maxUploadBitrateBps: 800 }, { folder: first.folder, clock });
+		await eventually(() => second.store.uploadState.waitingCount === 0, clock);
 		expect(second.remote.attempts).toEqual(['v/1', 'v/0']);
 		await second.store.close();
 	});
