@@ -1,4 +1,5 @@
 /** Opens what is configured: database, bus and store of recordings. Clients of servers are loaded when needed. */
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { Logger } from '../../core/logger.ts';
@@ -60,12 +61,19 @@ export async function openObjectStore(
 	if (endpoint === undefined || bucket === undefined || accessKeyId === undefined || secretAccessKey === undefined) {
 		return openDiskStore(deps, { folder });
 	}
+	if (existsSync(folder) && readdirSync(folder).some((name) => !name.startsWith('.'))) {
+		deps.logger.warn(
+			{ folder },
+			'videos in this folder cannot be played; move them into ../spool to upload them to S3',
+		);
+	}
 	const [{ S3Store }, { openWriteBehindStore }] = await Promise.all([
 		import('../platform/objects/s3-store.ts'),
 		import('../platform/objects/write-behind-store.ts'),
 	]);
 	const spool = await openDiskStore(deps, { folder: join(dataFolder.mediaFolder, 'spool') });
 	const remote = new S3Store(deps, { ...s3, endpoint, bucket, accessKeyId, secretAccessKey });
-	const { maxSpoolBytes } = config.recording;
-	return openWriteBehindStore(deps, { spool, remote, maxSpoolBytes, checkRemote: () => remote.checkAccess() });
+	const { maxSpoolBytes, maxUploadBitrateBps } = config.recording;
+	const checkRemote = (): Promise<void> => remote.checkAccess();
+	return openWriteBehindStore(deps, { spool, remote, maxSpoolBytes, maxUploadBitrateBps, checkRemote });
 }

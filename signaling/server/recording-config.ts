@@ -1,4 +1,4 @@
-/** The configuration of recordings: how much is recorded, how long it is kept, and where. */
+/** The configuration of recordings: how many there may be, and where they are stored. */
 import { Type, type Static } from 'typebox';
 import { integer, optionalText, text } from './config-fields.ts';
 
@@ -48,6 +48,7 @@ const S3_CONFIG_SCHEMA = Type.Object({
 	}),
 });
 
+/** Recordings of broadcasts, on the disk of the data folder or on S3. */
 export const RECORDING_CONFIG_SCHEMA = Type.Object({
 	maxBytes: integer({
 		default: 0,
@@ -55,7 +56,7 @@ export const RECORDING_CONFIG_SCHEMA = Type.Object({
 		maximum: 1_000_000_000_000_000,
 		unit: 'bytes',
 		description:
-			'Most that all recordings may take; then nothing more is recorded, and live broadcasts go on. 0: what the disk has besides recording.reservedBytes.',
+			'Most that all recordings may take; then nothing more is recorded, and live broadcasts continue. 0: what the disk has besides recording.reservedBytes.',
 	}),
 	maxBytesPerOwner: integer({
 		default: 100_000_000_000,
@@ -84,7 +85,7 @@ export const RECORDING_CONFIG_SCHEMA = Type.Object({
 		minimum: 1,
 		maximum: 240,
 		unit: 'h',
-		description: 'Longest recording of one broadcast; the live broadcast goes on after it.',
+		description: 'Longest recording of one broadcast; the live broadcast continues after it.',
 	}),
 	rewindMinutes: integer({
 		default: 120,
@@ -101,6 +102,14 @@ export const RECORDING_CONFIG_SCHEMA = Type.Object({
 		unit: 'bytes',
 		description:
 			'Recordings that may wait in the data folder for their upload to S3. When the service is away for longer than this lasts, recording stops; a broadcast of 6 Mbit/s fills 2.7 GB an hour.',
+	}),
+	maxUploadBitrateBps: integer({
+		default: 0,
+		minimum: 0,
+		maximum: 1_000_000_000_000,
+		unit: 'bit/s',
+		description:
+			'Bits per second of all uploads to S3 together. After the service was away, uploads take all that the line has, also from viewers. Five times the bit rate of what is recorded leaves them enough to catch up. 0: no limit.',
 	}),
 	s3: S3_CONFIG_SCHEMA,
 });

@@ -148,7 +148,8 @@ export async function startS3(): Promise<RealS3> {
 		url: options.endpoint,
 		port,
 		folder,
-		leftovers: ports.map(([role, , grpc]) => `/tmp/seaweedfs-${role}-grpc-${grpc}.sock`),
+		// Not in the folder for temporary files that the environment names.
+		leftovers: ports.map(([role, , grpc]) => join('/tmp', `seaweedfs-${role}-grpc-${grpc}.sock`)),
 		start: () =>
 			spawn(program, ['-logtostderr=true', 'mini', ...settings], {
 				cwd: folder,

@@ -1,6 +1,6 @@
 /** Tests of the store in a folder on a full disk, and of a process that is killed while it writes. */
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,6 +9,7 @@ import { systemClock } from '../../../core/lifecycle/clock.ts';
 import { silentLogger } from '../../../core/logger.ts';
 import { openDiskStore } from './disk-store.ts';
 import { collect } from './object-store-contract.ts';
+import { openWriteBehindStore } from './write-behind-store.ts';
 
 const MEBIBYTE = 1024 * 1024;
 const DISK_MEBIBYTES = 8;
@@ -49,6 +50,20 @@ describe.runIf(isMounted)('a full disk (skipped without the right to mount)', ()
 		expect(readdirSync(join(disk, 'objects', '.drafts'))).toEqual([]);
 		await store.delete(kept);
 		await store.put('v/again', bytes);
+		await store.delete(['v/again']);
+	});
+
+	it('is a full spool as well, until there is room', async () => {
+		const spool = await openDiskStore(deps, { folder: join(disk, 'spool') });
+		const remote = await openDiskStore(deps, { folder: join(disk, 'remote') });
+		await using store = await openWriteBehindStore(deps, { spool, remote, maxSpoolBytes: 2 ** 40 });
+		writeFileSync(join(disk, 'filler'), new Uint8Array((DISK_MEBIBYTES - 1.5) * MEBIBYTE));
+		const put = store.put('v/large', new Uint8Array(2 * MEBIBYTE));
+		await expect(put).rejects.toMatchObject({ code: 'OBJECT_STORE_FULL' });
+		expect(store.uploadState).toMatchObject({ isFull: true, waitingCount: 0, waitingBytes: 0 });
+		rmSync(join(disk, 'filler'));
+		await store.put('v/large', new Uint8Array(2 * MEBIBYTE));
+		expect(store.uploadState.isFull).toBe(false);
 	});
 });
 

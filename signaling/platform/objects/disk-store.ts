@@ -18,7 +18,7 @@ type DiskStoreOptions = {
 };
 
 /** An object with the facts of its file. */
-export type DiskObject = { name: string; totalBytes: number; storedAtMs: number };
+type DiskObject = { name: string; totalBytes: number; storedAtMs: number };
 
 /** No step of an object's name begins with a point, so no object can be in here. */
 const DRAFTS_FOLDER = '.drafts';

@@ -1,4 +1,4 @@
-/** Signed requests to one bucket of an S3 service, each with a deadline; a few at once, and again after brief failures. */
+/** Signed requests to one bucket of an S3 service: a few at once, each with a deadline, again after brief failures. */
 import * as http from 'node:http';
 import * as https from 'node:https';
 import aws4 from 'aws4';
@@ -36,7 +36,7 @@ export type S3Options = {
 	timeoutMs?: number;
 };
 
-export type S3Request = {
+type S3Request = {
 	method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
 	/** Empty for the bucket itself. */
 	key: string;

@@ -11,7 +11,7 @@ export type S3Answer = {
 	body: Uint8Array;
 };
 
-export type S3FailureKind =
+type S3FailureKind =
 	| 'access-key-unknown'
 	| 'secret-refused'
 	| 'permission-missing'
@@ -151,13 +151,14 @@ export function readTag(body: Uint8Array, tag: string): string | undefined {
 	return readTags(Buffer.from(body.subarray(0, MAX_ERROR_BYTES)).toString(), tag)[0];
 }
 
-/** The texts of all elements of that name, in order. Answers of S3 services have no attributes and no CDATA in these. */
+/** The texts of all elements of that name, in order. S3 services use no attributes and no CDATA in these. */
 export function readTags(xml: string, tag: string): string[] {
 	return [...xml.matchAll(new RegExp(`<${tag}>([^<]*)</${tag}>`, 'g'))].map(([, text]) =>
 		text!.replace(/&(lt|gt|quot|apos|amp|#(\d{1,7})|#x([0-9a-fA-F]{1,6}));/g, unescape),
 	);
 }
 
+/** Of XML. */
 const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' };
 
 function unescape(match: string, name: string, decimal?: string, hexadecimal?: string): string {

@@ -1,4 +1,4 @@
-/** Tests of the S3 store against a real service: the contract, many objects, wrong settings, and a service that fails. */
+/** Tests of the S3 store with a real service: the contract, many objects, wrong settings, and a service that fails. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock, type Clock } from '../../../core/lifecycle/clock.ts';

@@ -20,6 +20,8 @@ export type WriteBehindOptions = {
 	remote: ObjectStore;
 	/** Of the objects that wait in the spool. */
 	maxSpoolBytes: number;
+	/** Of all uploads together; 0: no bound. */
+	maxUploadBitrateBps?: number;
 	/** Tried once at the start, so that wrong settings show before a broadcast. */
 	checkRemote?: () => Promise<void>;
 };
@@ -32,7 +34,7 @@ export type UploadState = {
 	oldestWaitingMs: number;
 	/** A sentence, until an upload succeeds. */
 	lastError: string | undefined;
-	/** The last put was refused, and a tenth of the room is not free yet. */
+	/** A put was refused, and since then nothing was put or uploaded with a tenth of the room free. */
 	isFull: boolean;
 };
 
@@ -98,8 +100,10 @@ export class WriteBehindStore extends TypedEmitter<WriteBehindEvents> implements
 	#failedCount = 0;
 	/** Failures since the last upload that succeeded. */
 	#failuresInRow = 0;
-	/** Monotonic. */
+	/** Monotonic, as the next. */
 	#pausedUntilMs = 0;
+	/** The uploads so far have used the bitrate up to then. */
+	#paidUntilMs = 0;
 	#lastError: string | undefined;
 	#isFull = false;
 
@@ -167,6 +171,7 @@ export class WriteBehindStore extends TypedEmitter<WriteBehindEvents> implements
 		// The same bytes again keep their place.
 		if (!this.#waiting.has(name)) {
 			this.#add(newWaiting(name, size, this.#deps.clock.nowMs()));
+			this.#updateFull();
 			this.emit('stateChanged');
 			this.#startUploads();
 		}
@@ -251,10 +256,14 @@ export class WriteBehindStore extends TypedEmitter<WriteBehindEvents> implements
 	}
 
 	#afterRemoval(): void {
-		if (this.#waitingBytes <= this.#options.maxSpoolBytes * (1 - FREE_AGAIN_RATIO)) {
+		this.#updateFull();
+		this.emit('stateChanged');
+	}
+
+	#updateFull(): void {
+		if (this.#waitingBytes + this.#reservedBytes <= this.#options.maxSpoolBytes * (1 - FREE_AGAIN_RATIO)) {
 			this.#isFull = false;
 		}
-		this.emit('stateChanged');
 	}
 
 	#setFull(isFull: boolean): void {
@@ -266,8 +275,9 @@ export class WriteBehindStore extends TypedEmitter<WriteBehindEvents> implements
 
 	#startUploads(): void {
 		const nowMs = this.#deps.clock.monotonicMs();
-		if (nowMs < this.#pausedUntilMs) {
-			this.#timer.arm(this.#pausedUntilMs - nowMs);
+		const waitMs = this.#pausedUntilMs - nowMs;
+		if (waitMs > 0) {
+			this.#timer.arm(waitMs);
 			return;
 		}
 		// After a failure one upload tries whether the store is back.
@@ -278,6 +288,11 @@ export class WriteBehindStore extends TypedEmitter<WriteBehindEvents> implements
 				return;
 			}
 			if (object.upload === undefined && object.notBeforeMs <= nowMs) {
+				if (this.#paidUntilMs > nowMs) {
+					nextTryMs = Math.min(nextTryMs, this.#paidUntilMs);
+					break;
+				}
+				this.#pay(object, nowMs);
 				this.#uploadCount++;
 				object.upload = this.#upload(object);
 			} else if (object.upload === undefined) {
@@ -286,6 +301,13 @@ export class WriteBehindStore extends TypedEmitter<WriteBehindEvents> implements
 		}
 		if (nextTryMs < Infinity) {
 			this.#timer.arm(nextTryMs - nowMs);
+		}
+	}
+
+	#pay({ totalBytes }: WaitingObject, nowMs: number): void {
+		const { maxUploadBitrateBps = 0 } = this.#options;
+		if (maxUploadBitrateBps > 0) {
+			this.#paidUntilMs = Math.max(nowMs, this.#paidUntilMs) + (totalBytes * 8000) / maxUploadBitrateBps;
 		}
 	}
 
