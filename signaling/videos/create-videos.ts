@@ -35,7 +35,7 @@ type VideosDependencies = {
 
 export type VideosConfig = RecordingLimitsConfig & RecordingsConfig & { mediaFolder: string };
 
-export type Videos = {
+type Videos = {
 	routes: FastifyPluginAsync;
 	/** Begins to record, and ends what a killed server left open. Call it when the jobs have started. */
 	start(): Promise<void>;
