@@ -79,6 +79,7 @@ export const RESERVED_CHANNEL_NAMES: ReadonlySet<string> = new Set([
 	'signup',
 	'static',
 	'videos',
+	'vod',
 	'whep',
 	'whip',
 	'ws',

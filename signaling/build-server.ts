@@ -1,6 +1,7 @@
 /** Assembles all parts into a server that does not listen yet, for main.ts and tests. */
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import type { Clock } from '../core/lifecycle/clock.ts';
 import { CloseScope } from '../core/lifecycle/close-scope.ts';
 import { senderKey } from '../core/limits/address-key.ts';
@@ -33,6 +34,7 @@ import { Announcements } from './platform/cluster/announcements.ts';
 import { createNodeIdentity } from './platform/cluster/node-identity.ts';
 import { openDataFolder } from './platform/folder/data-folder.ts';
 import { createApp } from './platform/http/create-app.ts';
+import { openDiskStore } from './platform/objects/disk-store.ts';
 import { registerErrorHandler } from './platform/http/error-handler.ts';
 import { SocketAdmission } from './platform/sockets/socket-admission.ts';
 import { createPublishing } from './publishing/create-publishing.ts';
@@ -41,8 +43,9 @@ import type { StreamKeyStore } from './publishing/stream-key-store.ts';
 import { openBus, openDatabase } from './server/backing-services.ts';
 import { openPorts, type Endpoints } from './server/ports.ts';
 import { isReachedByTls, type ServerConfig } from './server/server-config.ts';
-import { accountsConfig, allowedOrigins, rtmpConfig, sfuConfig } from './server/tier-configs.ts';
+import { accountsConfig, allowedOrigins, rtmpConfig, sfuConfig, videosConfig } from './server/tier-configs.ts';
 import { createWebPages } from './server/web-pages.ts';
+import { createVideos } from './videos/create-videos.ts';
 
 export interface SpillwayServer {
 	readonly app: FastifyInstance;
@@ -161,6 +164,14 @@ async function assemble(
 			{ defaultGraceWindowSeconds, whoMayPublish },
 		),
 	);
+	const { mediaFolder } = dataFolder;
+	const objects = own(await openDiskStore({ clock, logger }, { folder: join(mediaFolder, 'objects') }));
+	const videos = own(
+		await createVideos(
+			{ ...platform, store: objects, registry, packager, accounts, channels },
+			videosConfig(config, mediaFolder),
+		),
+	);
 	const { authorizer } = publishing;
 	const admission = new SocketAdmission(config.http);
 	const chat = own(createChat({ ...platform, accounts, channels, admission }));
@@ -232,7 +243,7 @@ async function assemble(
 	await registerWebSockets(app);
 	await operations.prepare(app);
 	const routes: FastifyPluginAsync = async (server) => {
-		for (const part of [whip, whep, packager, accounts, channels, publishing, chat, audience, operations]) {
+		for (const part of [whip, whep, packager, accounts, channels, publishing, videos, chat, audience, operations]) {
 			await server.register(part.routes);
 		}
 	};

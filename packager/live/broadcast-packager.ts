@@ -11,12 +11,14 @@ import { RateLimitedReport } from '../../core/limits/rate-limited-report.ts';
 import { Timer } from '../../core/lifecycle/timer.ts';
 import { StateMachine, type TransitionTable } from '../../core/lifecycle/state-machine.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
+import type { Archive } from './archive.ts';
 import { AwayGaps } from './away-gaps.ts';
 import { isPackageable } from '../cmaf/init-segment.ts';
 import { LiveWindow } from '../store/live-window.ts';
 import type { PackagerConfig } from '../config/packager-config.ts';
 import type { Part } from '../rendition/part.ts';
 import type { Rendition } from '../rendition/rendition.ts';
+import type { Segment } from '../rendition/segment.ts';
 import { leadingPicture, RunGate, secondsOf, type RunStart } from '../segmenting/run-gate.ts';
 import { TracksInStep, type RenditionEntry } from './tracks-in-step.ts';
 
@@ -39,6 +41,8 @@ type BroadcastPackagerCloseReason = 'window-expired' | 'packager-closed' | 'repl
 type BroadcastPackagerEvents = {
 	/** A part of a rendition can be fetched. */
 	partAdded: [trackId: TrackId, part: Part];
+	/** A segment of a track is complete; its media is in the store now. */
+	segmentAdded: [track: RenditionEntry, segment: Segment];
 	/** The multivariant playlist can be served from now on. Emitted once. */
 	ready: [];
 	/** All playlists have their ENDLIST. Emitted once. */
@@ -59,6 +63,8 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 	readonly channelName: ChannelName;
 	/** Media by `track/file`. */
 	readonly store = new LiveWindow();
+	/** What is kept beyond the live window; set by who keeps it. */
+	archive: Archive | undefined;
 	/** Resolves once the multivariant playlist can be served; stays pending when the broadcast ends before. */
 	readonly firstPartReady: Promise<void>;
 	readonly #scope: CloseScope<BroadcastPackagerCloseReason>;
@@ -97,6 +103,7 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 			...deps,
 			store: this.store,
 			onPartAdded: (trackId, part) => this.#onPartAdded(trackId, part),
+			onSegmentAdded: (track, segment) => this.emit('segmentAdded', track, segment),
 		});
 		this.#state = new StateMachine<BroadcastPackagerState, BroadcastPackagerEvent>({
 			table: BROADCAST_PACKAGER_TRANSITIONS,

@@ -11,6 +11,7 @@ import type { PackagerConfig } from '../config/packager-config.ts';
 import type { Part } from '../rendition/part.ts';
 import { Rendition } from '../rendition/rendition.ts';
 import { RunDates } from '../rendition/run-dates.ts';
+import type { Segment } from '../rendition/segment.ts';
 import { FollowingTrackWriter } from '../segmenting/following-track-writer.ts';
 import { frameRateOfPart, frameRateOfSegment } from '../segmenting/frame-cadence.ts';
 import { LeaderBorders } from '../segmenting/leader-borders.ts';
@@ -64,6 +65,8 @@ type TracksDependencies = {
 	store: LiveWindow;
 	/** Called for each part that can be fetched. */
 	onPartAdded: (trackId: TrackId, part: Part) => void;
+	/** Called for each segment that is complete, while its media is in the window. */
+	onSegmentAdded: (track: RenditionEntry, segment: Segment) => void;
 };
 
 /** Lives as long as the broadcast, as does each track from its first run on. */
@@ -291,6 +294,7 @@ export class TracksInStep {
 		});
 		rendition.on('segmentAdded', (segment) => {
 			track.frameRate = (config.kind === 'video' ? frameRateOfSegment(segment) : undefined) ?? track.frameRate;
+			this.#deps.onSegmentAdded(track, segment);
 			this.#keepBound();
 		});
 		this.#tracks.set(trackId, track);

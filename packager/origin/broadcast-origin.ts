@@ -4,6 +4,8 @@ import { SpillwayError } from '../../core/errors/errors.ts';
 import type { BroadcastPackager } from '../live/broadcast-packager.ts';
 import type { PackagerConfig } from '../config/packager-config.ts';
 import { checkAdvanceLimit, type DeliveryDirectives } from '../playlist/delivery-directives.ts';
+import type { TrackId } from '../../core/media/access-unit.ts';
+import { formatDvrPlaylist } from '../playlist/dvr-playlist.ts';
 import { formatMediaPlaylist } from '../playlist/media-playlist.ts';
 import { multivariantPlaylistOf } from '../playlist/multivariant-playlist.ts';
 import type { Rendition } from '../rendition/rendition.ts';
@@ -11,11 +13,10 @@ import { BlockingReload, type WaitResult } from './blocking-reload.ts';
 import type { AnswerKind } from './cache-policy.ts';
 import type { HeldRequests } from './held-requests.ts';
 import { RenderedPlaylist, type RenderCounts, type RenderedBody } from './rendered-playlist.ts';
+import type { MediaAnswer } from './send-body.ts';
 
 /** A playlist with what a cache may know about it. */
 export type PlaylistAnswer = { body: RenderedBody; kind: AnswerKind };
-
-export type MediaAnswer = { bytes: Uint8Array; contentType: 'video/mp4' | 'audio/mp4' };
 
 /** The sender of a request. */
 export interface OriginClient {
@@ -28,13 +29,15 @@ export interface OriginClient {
 /** What a request waits for; the same key means the same condition. */
 type WaitCondition = { key: string; isReady: () => boolean };
 
-type Served = { rendition: Rendition; rendered: RenderedPlaylist; reload: BlockingReload };
+type Served = { rendition: Rendition; rendered: RenderedPlaylist; dvr: RenderedPlaylist; reload: BlockingReload };
 
 /**
  * A media playlist is first requested when there is a part, and has nothing to play before the first segment is whole.
  * That takes at most 3.45 s, and the part after it. hls.js 1.7.4 waits 10 s for the first byte of one.
  */
 const FIRST_SEGMENT_HOLD_MS = 4000;
+/** What an archive has: whole segments and init segments. */
+const ARCHIVED_FILE = /^(segment[1-9]\d{0,9}\.m4s|init\d{1,9}\.mp4)$/;
 /** Retry-After of temporary failures. */
 const RETRY_AFTER_SECONDS = 1;
 
@@ -110,6 +113,28 @@ export class BroadcastOrigin {
 		};
 	}
 
+	/** The multivariant playlist of the tracks that can be rewound furthest, for {@link dvrPlaylist}. */
+	dvrMultivariantPlaylist(base: string): string {
+		const { broadcastId, offered, archive } = this.#deps.broadcast;
+		const archived = offered.filter(({ trackId }) => (archive?.segments(trackId).length ?? 0) > 0);
+		const listed = archived.length > 0 ? archived : offered;
+		return multivariantPlaylistOf(listed, ({ trackId }) => `${base}${broadcastId}/${trackId}/dvr.m3u8`);
+	}
+
+	/**
+	 * All of a track that can be rewound: what is archived, and the live window. Never held. Throws MEDIA_NOT_FOUND for
+	 * an unknown track, and BROADCAST_STARTING before there is a whole segment.
+	 */
+	dvrPlaylist(trackId: string, isDelta: boolean): PlaylistAnswer {
+		const { rendition, dvr } = this.#serve(trackId);
+		if (!rendition.isPlayable) {
+			throw new SpillwayError('BROADCAST_STARTING', [this.#deps.broadcast.channelName], {
+				retryAfterSeconds: RETRY_AFTER_SECONDS,
+			});
+		}
+		return { body: dvr.body(isDelta), kind: 'playlist' };
+	}
+
 	/** The hinted part is held until it exists. Throws MEDIA_NOT_FOUND, and PLAYLIST_TIMED_OUT when it does not come. */
 	async media(trackId: string, file: string, client: OriginClient): Promise<MediaAnswer> {
 		const { rendition, reload } = this.#serve(trackId);
@@ -125,11 +150,17 @@ export class BroadcastOrigin {
 				throw new SpillwayError('PLAYLIST_TIMED_OUT', [], { retryAfterSeconds: RETRY_AFTER_SECONDS });
 			}
 		}
-		const bytes = this.#deps.broadcast.store.get(`${trackId}/${file}`);
-		if (bytes === undefined) {
+		const bytes =
+			this.#deps.broadcast.store.get(`${trackId}/${file}`) ?? (await this.#archived(rendition.trackId, file));
+		return { bytes, contentType: this.#deps.broadcast.trackKind(trackId) === 'audio' ? 'audio/mp4' : 'video/mp4' };
+	}
+
+	async #archived(trackId: TrackId, file: string): Promise<Uint8Array> {
+		const { archive } = this.#deps.broadcast;
+		if (archive === undefined || !ARCHIVED_FILE.test(file)) {
 			throw new SpillwayError('MEDIA_NOT_FOUND');
 		}
-		return { bytes, contentType: this.#deps.broadcast.trackKind(trackId) === 'audio' ? 'audio/mp4' : 'video/mp4' };
+		return archive.get(trackId, file);
 	}
 
 	/** Releases everything that is held. */
@@ -178,6 +209,16 @@ export class BroadcastOrigin {
 			rendered: new RenderedPlaylist({
 				source: rendition,
 				format: (isDelta) => this.#formatPlaylist(rendition, isDelta),
+			}),
+			dvr: new RenderedPlaylist({
+				// Whole segments only: a new part changes nothing.
+				source: {
+					get version() {
+						return 2 * rendition.nextMediaSequence + Number(rendition.segments.at(-1)?.isComplete === true);
+					},
+				},
+				format: (isDelta) =>
+					formatDvrPlaylist(rendition, this.#deps.broadcast.archive?.segments(rendition.trackId) ?? [], isDelta),
 			}),
 			reload: new BlockingReload({ source: rendition, clock: this.#deps.clock }),
 		};

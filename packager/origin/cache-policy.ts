@@ -18,6 +18,16 @@ export const CACHE_CONTROL = {
 	 * plenty for live media, and two weeks (as AWS has it) keep what its owner has deleted.
 	 */
 	media: 'public, max-age=86400, immutable',
+	/** Any playlist of a complete video that everyone may see. Its address ends with its visibility. */
+	'video-playlist': 'public, max-age=86400',
+	/** A playlist of a video that is still being recorded. */
+	'growing-video-playlist': 'public, max-age=1',
+	/** The multivariant playlist of a private video, which is answered to its owner only. */
+	'private-video-playlist': 'private, no-store',
+	/** Media and media playlists of a private video: its owner's browser keeps them, no cache between does. */
+	'private-video-media': 'private, max-age=86400, immutable',
+	/** The address was valid once. Never again, so that caches need not ask. */
+	gone: 'public, max-age=60',
 	/**
 	 * The address, or the channel, does not exist now. One target duration is allowed. One second, because a cached 404
 	 * for a channel that goes live a moment later is the classic outage.

@@ -1,11 +1,11 @@
 /** The HTTP routes of the LL-HLS origin. Maps requests to a channel's broadcast; knows no playlists. */
-import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { PUBLIC_READ } from '../../core/protocol/api/cors.ts';
 import { parseDeliveryDirectives } from '../playlist/delivery-directives.ts';
-import type { BroadcastOrigin, MediaAnswer, OriginClient, PlaylistAnswer } from './broadcast-origin.ts';
+import type { BroadcastOrigin, OriginClient } from './broadcast-origin.ts';
 import { CACHE_CONTROL, type AnswerKind } from './cache-policy.ts';
-import { chooseCoding, readByteRange } from './request-headers.ts';
+import { PLAYLIST_CONTENT_TYPE, sendMedia, sendPlaylist } from './send-body.ts';
 
 interface HlsDirectory {
 	/** The origin of the channel's broadcast, held while it starts. Throws SpillwayError when there is none. */
@@ -16,10 +16,8 @@ interface HlsDirectory {
 	clientKey(address: string): string | undefined;
 }
 
-/** L-36: Apple's validator refuses every other name. */
-const PLAYLIST_CONTENT_TYPE = 'application/vnd.apple.mpegurl';
-
 const CHANNEL_PATH = '/hls/:channel/index.m3u8';
+const DVR_PATH = '/hls/:channel/dvr.m3u8';
 const ALIAS_PATH = '/api/v1/streams/:channel/playlist.m3u8';
 const MEDIA_PATH = '/hls/:channel/:broadcastId/:track/:file';
 
@@ -56,6 +54,14 @@ export function createHlsRoutes(directory: HlsDirectory): FastifyPluginAsync {
 					.send(body);
 			});
 		}
+		server.get<{ Params: ChannelParams }>(DVR_PATH, { config }, async (request, reply) => {
+			const origin = await directory.liveOrigin(request.params.channel, clientOf(request, directory));
+			const body = Buffer.from(origin.dvrMultivariantPlaylist(channelBase(request, origin.channelName)));
+			return reply
+				.header('cache-control', CACHE_CONTROL['multivariant-playlist'])
+				.type(PLAYLIST_CONTENT_TYPE)
+				.send(body);
+		});
 		server.get<{ Params: MediaParams }>(MEDIA_PATH, { config }, async (request, reply) => {
 			const { channel, broadcastId, track, file } = request.params;
 			const origin = directory.origin(channel, broadcastId);
@@ -67,7 +73,11 @@ export function createHlsRoutes(directory: HlsDirectory): FastifyPluginAsync {
 				const answer = await origin.mediaPlaylist(track, directives, clientOf(request, directory));
 				return sendPlaylist(request, reply, answer);
 			}
-			return sendMedia(request, reply, await origin.media(track, file, clientOf(request, directory)));
+			if (file === 'dvr.m3u8') {
+				const { isDeltaWelcome } = parseDeliveryDirectives(request.query as Record<string, unknown>);
+				return sendPlaylist(request, reply, origin.dvrPlaylist(track, isDeltaWelcome));
+			}
+			return sendMedia(request, reply, await origin.media(track, file, clientOf(request, directory)), 'media');
 		});
 	};
 }
@@ -93,34 +103,6 @@ function channelBase(request: FastifyRequest<{ Params: ChannelParams }>, channel
 	}
 	// Media has one address, with the channel's name in our spelling.
 	return request.params.channel === channelName ? up : `${up}../${channelName}/`;
-}
-
-function sendMedia(request: FastifyRequest, reply: FastifyReply, { bytes, contentType }: MediaAnswer): FastifyReply {
-	reply.header('accept-ranges', 'bytes').header('cache-control', CACHE_CONTROL.media).type(contentType);
-	const range = readByteRange(request.headers.range, bytes.length);
-	if (range.kind === 'none') {
-		return reply
-			.code(416)
-			.header('cache-control', CACHE_CONTROL['bad-request'])
-			.header('content-range', `bytes */${bytes.length}`)
-			.send();
-	}
-	if (range.kind === 'whole') {
-		return reply.send(bytes);
-	}
-	const { startByte, endByte } = range;
-	return reply
-		.code(206)
-		.header('content-range', `bytes ${startByte}-${endByte - 1}/${bytes.length}`)
-		.send(bytes.subarray(startByte, endByte));
-}
-
-function sendPlaylist(request: FastifyRequest, reply: FastifyReply, { body, kind }: PlaylistAnswer): FastifyReply {
-	reply.header('cache-control', CACHE_CONTROL[kind]).header('vary', 'accept-encoding').type(PLAYLIST_CONTENT_TYPE);
-	const coding = chooseCoding(request.headers['accept-encoding']);
-	return coding === undefined
-		? reply.send(body.plain)
-		: reply.header('content-encoding', coding).send(body.compressed(coding));
 }
 
 function failureKind(error: unknown): AnswerKind {

@@ -4,12 +4,13 @@ import { Parser } from 'm3u8-parser';
 import { describe, expect, it } from 'vitest';
 import type { Rung } from '../../core/media/rung.ts';
 import { readAttributes } from '../testing/playlist-reader.ts';
+import { trackFacts } from '../rendition/track-facts.ts';
 import { SIMULATED_LADDER, SIMULATED_VIDEO, simulatedAudio } from '../testing/simulated-source.ts';
 import { formatMultivariantPlaylist, type ListedRendition } from './multivariant-playlist.ts';
 
 const video: ListedRendition = {
 	uri: '/v',
-	config: SIMULATED_VIDEO,
+	facts: trackFacts(SIMULATED_VIDEO),
 	rung: undefined,
 	peakBps: 2_000_000,
 	averageBps: 1_500_000,
@@ -17,7 +18,7 @@ const video: ListedRendition = {
 };
 const audio: ListedRendition = {
 	uri: '/a',
-	config: simulatedAudio(48_000),
+	facts: trackFacts(simulatedAudio(48_000)),
 	rung: undefined,
 	peakBps: 128_000,
 	averageBps: 120_000,
@@ -34,7 +35,7 @@ function ladder(rungs: ReadonlyMap<string, Rung> = SIMULATED_LADDER): ListedRend
 			? { ...SIMULATED_VIDEO, widthPixels: (rung.heightPixels * 16) / 9, heightPixels: rung.heightPixels }
 			: simulatedAudio(48_000);
 		const frameRate = isVideo ? rung.frameRate : undefined;
-		return { uri: `/${trackId}`, config, rung, peakBps: bps, averageBps: bps * 0.9, frameRate };
+		return { uri: `/${trackId}`, facts: trackFacts(config), rung, peakBps: bps, averageBps: bps * 0.9, frameRate };
 	});
 	return [source, ...below, { ...audio, uri: '/audio0' }];
 }
@@ -48,7 +49,11 @@ function variantsOf(text: string): (Map<string, string> & { uri?: string })[] {
 
 describe('formatMultivariantPlaylist', () => {
 	it('lists one video with two sounds, and sound alone', () => {
-		const text = formatMultivariantPlaylist([video, audio, { ...audio, uri: '/b', config: simulatedAudio(44_100, 1) }]);
+		const text = formatMultivariantPlaylist([
+			video,
+			audio,
+			{ ...audio, uri: '/b', facts: trackFacts(simulatedAudio(44_100, 1)) },
+		]);
 		expect(text).toBe(`#EXTM3U
 #EXT-X-VERSION:9
 #EXT-X-INDEPENDENT-SEGMENTS
@@ -109,7 +114,7 @@ describe('formatMultivariantPlaylist', () => {
 			fc.property(fc.array(rate, { minLength: 6, maxLength: 6 }), fc.nat(8_000_000), (rates, peakBps) => {
 				const listed = ladder().map((entry, index) => ({
 					...entry,
-					frameRate: entry.config.kind === 'video' ? rates[index] : undefined,
+					frameRate: entry.facts.kind === 'video' ? rates[index] : undefined,
 					peakBps: index === 0 ? peakBps : entry.peakBps,
 				}));
 				const variants = variantsOf(formatMultivariantPlaylist(listed));

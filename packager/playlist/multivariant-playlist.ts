@@ -2,33 +2,27 @@
  * Writes the text of a multivariant playlist: a variant for each picture, the source's and its rungs', and one of sound
  * alone. Players load it once, so its rates hold for later too. Knows no HTTP and keeps no state.
  */
-import {
-	codecString,
-	displaySize,
-	type AudioTrackConfig,
-	type TrackConfig,
-	type VideoTrackConfig,
-} from '../../core/media/codecs.ts';
 import type { Rung } from '../../core/media/rung.ts';
 import type { RenditionEntry } from '../live/tracks-in-step.ts';
+import { trackFacts, type PictureFacts, type SoundFacts, type TrackFacts } from '../rendition/track-facts.ts';
 import { PLAYLIST_VERSION, quoted } from './playlist-tags.ts';
 
-/** One media playlist as the multivariant playlist lists it. @internal for tests */
-export type ListedRendition<Config extends TrackConfig = TrackConfig> = {
+/** One media playlist as the multivariant playlist lists it. */
+export type ListedRendition<Facts extends TrackFacts = TrackFacts> = {
 	/** Address of its media playlist. */
 	uri: string;
-	config: Config;
+	facts: Facts;
 	/** Undefined for the source's own picture or sound. */
 	rung: Rung | undefined;
-	/** Highest bit rate of a segment so far. */
+	/** Highest bit rate of a segment. */
 	peakBps: number;
 	/** Of all segments listed; 0 where there is none. */
 	averageBps: number;
 	/** Frames a second; undefined for audio or where not measured yet. */
 	frameRate: number | undefined;
 };
-type Picture = ListedRendition<VideoTrackConfig>;
-type Sound = ListedRendition<AudioTrackConfig>;
+type Picture = ListedRendition<PictureFacts>;
+type Sound = ListedRendition<SoundFacts>;
 type Variant = { picture: Picture | undefined; sounds: readonly Sound[]; group: string | undefined };
 
 const SOURCE_GROUP = 'audio';
@@ -54,15 +48,15 @@ export function multivariantPlaylistOf(
 	const listed = renditions.map((entry): ListedRendition => {
 		const { config, rung, frameRate, rendition } = entry;
 		const { peakBps, averageBps } = rendition;
-		return { uri: uriOf(entry), config, rung, peakBps, averageBps, frameRate };
+		return { uri: uriOf(entry), facts: trackFacts(config), rung, peakBps, averageBps, frameRate };
 	});
 	return formatMultivariantPlaylist(listed, !renditions.some(({ rendition }) => rendition.hasDependentSegments));
 }
 
-/** `areIndependent`: no segment of these renditions begins without a key frame. @internal for tests */
+/** `areIndependent`: no segment of these renditions begins without a key frame. */
 export function formatMultivariantPlaylist(renditions: readonly ListedRendition[], areIndependent = true): string {
-	const pictures = renditions.filter((entry): entry is Picture => entry.config.kind === 'video').sort(byQuality);
-	const sounds = renditions.filter((entry): entry is Sound => entry.config.kind === 'audio');
+	const pictures = renditions.filter((entry): entry is Picture => entry.facts.kind === 'video').sort(byQuality);
+	const sounds = renditions.filter((entry): entry is Sound => entry.facts.kind === 'audio');
 	let text = `#EXTM3U\n#EXT-X-VERSION:${PLAYLIST_VERSION}\n`;
 	if (areIndependent) {
 		text += '#EXT-X-INDEPENDENT-SEGMENTS\n';
@@ -109,7 +103,7 @@ function audioLine(group: string, audio: Sound, index: number): string {
 	const name = index === 0 ? 'Audio' : `Audio ${index + 1}`;
 	return (
 		`#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=${quoted(group)},NAME=${quoted(name)},DEFAULT=${index === 0 ? 'YES' : 'NO'},` +
-		`AUTOSELECT=YES,CHANNELS=${quoted(String(audio.config.channelCount))},URI=${quoted(audio.uri)}\n`
+		`AUTOSELECT=YES,CHANNELS=${quoted(String(audio.facts.channelCount))},URI=${quoted(audio.uri)}\n`
 	);
 }
 
@@ -175,12 +169,10 @@ function variantLines(
 	}: { bandwidthBps: number; frameRate: number | undefined; score: number | undefined },
 ): string {
 	const { picture, sounds, group } = variant;
-	const codecs = new Set(
-		[picture, ...sounds].map((entry) => entry && codecString(entry.config)).filter((name) => name !== undefined),
-	);
+	const codecs = new Set([picture, ...sounds].flatMap((entry) => entry?.facts.codecs ?? []));
 	const averageBps = (picture?.averageBps ?? 0) + Math.max(0, ...sounds.map((sound) => sound.averageBps));
 	// "the optimal pixel resolution at which to display all the video"
-	const shown = picture && displaySize(picture.config);
+	const shown = picture?.facts;
 	const attributes = [
 		`BANDWIDTH=${bandwidthBps}`,
 		...(averageBps > 0 ? [`AVERAGE-BANDWIDTH=${Math.min(bandwidthBps, Math.ceil(averageBps / 1000) * 1000)}`] : []),

@@ -15,7 +15,8 @@ export type StoredObject = {
  * allowed, because a put may be repeated after a failure. What exists is known from the journal, never from a list.
  *
  * Every method throws OBJECT_STORE_UNAVAILABLE by its own deadline when the store does not answer or refuses the
- * server's credentials, and TypeError for a name that is not {@link isObjectName}.
+ * server's credentials, SERVER_STOPPING after close(), and TypeError for a name that is not {@link isObjectName}. No
+ * object's name may be the folder of another one.
  */
 export interface ObjectStore {
 	/** Readers see the whole object or none. Throws OBJECT_STORE_FULL when there is no room. */

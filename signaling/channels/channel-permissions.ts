@@ -12,7 +12,11 @@ export type ChannelAction =
 	| 'see its chat settings'
 	| 'change its chat settings'
 	| 'see who may not write'
-	| 'let somebody write again';
+	| 'let somebody write again'
+	| 'choose whether it is recorded'
+	| 'see its private videos'
+	| 'change its videos'
+	| 'delete its videos';
 
 /** A user's relation to a channel, apart from their role on the site. */
 type ChannelRelation = 'owner' | 'moderator' | 'other';
@@ -32,6 +36,11 @@ export const CHANNEL_PERMISSIONS: Readonly<Record<ChannelAction, Allowed>> = {
 	'change its chat settings': { relations: ['owner', 'moderator'], roles: ['moderator', 'admin'] },
 	'see who may not write': { relations: ['owner', 'moderator'], roles: ['moderator', 'admin'] },
 	'let somebody write again': { relations: ['owner', 'moderator'], roles: ['moderator', 'admin'] },
+	'choose whether it is recorded': { relations: ['owner'], roles: ['admin'] },
+	// Site moderators have to see what is reported to them, and remove what must not be shown.
+	'see its private videos': { relations: ['owner'], roles: ['moderator', 'admin'] },
+	'change its videos': { relations: ['owner'], roles: ['admin'] },
+	'delete its videos': { relations: ['owner'], roles: ['moderator', 'admin'] },
 };
 
 export function isAllowed(action: ChannelAction, relation: ChannelRelation, role: UserRole): boolean {

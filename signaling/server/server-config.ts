@@ -231,6 +231,55 @@ const HLS_CONFIG_SCHEMA = Type.Object({
 	}),
 });
 
+/** Recordings of broadcasts, on the disk of the data folder or on S3. */
+const RECORDING_CONFIG_SCHEMA = Type.Object({
+	maxBytes: integer({
+		default: 0,
+		minimum: 0,
+		maximum: 1_000_000_000_000_000,
+		unit: 'bytes',
+		description:
+			'Most that all recordings may take; then nothing more is recorded, and live broadcasts go on. 0: what the disk has besides recording.reservedBytes.',
+	}),
+	maxBytesPerOwner: integer({
+		default: 100_000_000_000,
+		minimum: 0,
+		maximum: 1_000_000_000_000_000,
+		unit: 'bytes',
+		description: 'Most that the recordings on the channels of one account may take.',
+	}),
+	reservedBytes: integer({
+		default: 2_147_483_648,
+		minimum: 0,
+		maximum: 1_000_000_000_000_000,
+		unit: 'bytes',
+		description:
+			'Free room that recordings leave on the disk of the data folder, for the database. It is at least 5 % of the disk. Nothing is recorded beyond it.',
+	}),
+	retentionDays: integer({
+		default: 14,
+		minimum: 1,
+		maximum: 3650,
+		unit: 'days',
+		description: 'How long after its end a recording is deleted, unless its owner keeps it.',
+	}),
+	maxHours: integer({
+		default: 24,
+		minimum: 1,
+		maximum: 240,
+		unit: 'h',
+		description: 'Longest recording of one broadcast; the live broadcast goes on after it.',
+	}),
+	rewindMinutes: integer({
+		default: 120,
+		minimum: 0,
+		maximum: 1440,
+		unit: 'min',
+		description:
+			'How far viewers can go back in a broadcast that is being recorded. Without a recording it is hls.windowSeconds.',
+	}),
+});
+
 /** Limits of the WebRTC tier; beyond them viewers get LL-HLS. */
 const SFU_CONFIG_SCHEMA = Type.Object({
 	maxConsumers: integer({
@@ -329,6 +378,7 @@ export const SERVER_CONFIG_SCHEMA = Type.Object({
 	ingest: INGEST_CONFIG_SCHEMA,
 	hls: HLS_CONFIG_SCHEMA,
 	sfu: SFU_CONFIG_SCHEMA,
+	recording: RECORDING_CONFIG_SCHEMA,
 	accounts: ACCOUNTS_CONFIG_SCHEMA,
 	operation: OPERATION_CONFIG_SCHEMA,
 	metrics: METRICS_CONFIG_SCHEMA,

@@ -3,6 +3,7 @@ import { DEFAULT_RTMP_SERVER_CONFIG, type RtmpServerConfig } from '../../ingest/
 import type { SfuConfig } from '../../sfu/workers/sfu-config.ts';
 import type { AccountsOptions } from '../accounts/create-accounts.ts';
 import { createProxyTrust } from '../platform/http/trusted-proxies.ts';
+import type { VideosConfig } from '../videos/create-videos.ts';
 import { isReachedByTls, type ServerConfig } from './server-config.ts';
 
 export function sfuConfig({ rtc, mediasoupWorkerBin }: ServerConfig): SfuConfig {
@@ -40,4 +41,9 @@ export function accountsConfig(config: ServerConfig): AccountsOptions {
 /** Origins whose pages may open sockets. */
 export function allowedOrigins({ http }: ServerConfig): string[] {
 	return [...http.allowedOrigins, ...(http.publicUrl === undefined ? [] : [new URL(http.publicUrl).origin])];
+}
+
+export function videosConfig({ recording }: ServerConfig, mediaFolder: string): VideosConfig {
+	const { maxHours, rewindMinutes, ...limits } = recording;
+	return { ...limits, maxSeconds: maxHours * 3600, archiveSeconds: rewindMinutes * 60, mediaFolder };
 }

@@ -38,6 +38,12 @@ export const ownVideoSchema = Type.Object({
 		}),
 	),
 	isKept: Type.Optional(Type.Boolean({ description: 'It is never deleted by age. For the owner only.' })),
+	purgePaths: Type.Optional(
+		Type.Array(Type.String(), {
+			description:
+				'After a change of visibility: what a CDN should purge; all addresses that begin so. For the owner only.',
+		}),
+	),
 	missingSeconds: Type.Optional(
 		Type.Number({ minimum: 0, description: 'Media that could not be stored. For the owner only.' }),
 	),
@@ -62,6 +68,12 @@ export const videoListSchema = Type.Object({
 	next: nullable(Type.String(), { description: 'What `before` has to be for older ones; null: there are none.' }),
 });
 export type VideoList = Static<typeof videoListSchema>;
+
+/** Answer of `DELETE /api/v1/videos/{video}`. */
+export const videoDeletionSchema = Type.Object({
+	purgePaths: Type.Array(Type.String(), { description: 'What a CDN should purge: all addresses that begin so.' }),
+});
+export type VideoDeletion = Static<typeof videoDeletionSchema>;
 
 /** Body of `PATCH /api/v1/videos/{video}`. Absent fields stay. */
 export const videoChangeSchema = Type.Object(
@@ -89,7 +101,10 @@ export const recordingStatusSchema = Type.Object({
 	notices: Type.Array(Type.String(), { maxItems: 16, description: 'What its owner should know, in sentences.' }),
 	usedBytes: Type.Integer({ minimum: 0, description: 'Of all videos on channels of its owner.' }),
 	maxBytes: Type.Integer({ minimum: 0, description: 'What they may have.' }),
-	retentionDays: Type.Integer({ minimum: 1, description: 'A video that is not kept is deleted so long after its end.' }),
+	retentionDays: Type.Integer({
+		minimum: 1,
+		description: 'A video that is not kept is deleted so long after its end.',
+	}),
 });
 export type RecordingStatus = Static<typeof recordingStatusSchema>;
 

@@ -28,15 +28,18 @@ export class ServerUnderTest {
 	readonly errors: readonly string[];
 	readonly #child: ChildProcess | undefined;
 	readonly #dataFolder: string | undefined;
+	readonly #environment: Record<string, string>;
 
 	private constructor(
 		addresses: ServerAddresses,
 		child?: ChildProcess,
 		dataFolder?: string,
 		errors: readonly string[] = [],
+		environment: Record<string, string> = {},
 	) {
 		this.addresses = addresses;
 		this.errors = errors;
+		this.#environment = environment;
 		this.#child = child;
 		this.#dataFolder = dataFolder;
 	}
@@ -49,7 +52,14 @@ export class ServerUnderTest {
 	/** Starts our own with free ports and a new data folder. Rejects with its last output when it does not come up. */
 	static async start(environment: Record<string, string> = {}): Promise<ServerUnderTest> {
 		const dataFolder = await mkdtemp(path.join(tmpdir(), 'spillway-bench-'));
-		const streamKey = `bench_${randomBytes(12).toString('hex')}`;
+		return ServerUnderTest.#startIn(dataFolder, `bench_${randomBytes(12).toString('hex')}`, environment);
+	}
+
+	static async #startIn(
+		dataFolder: string,
+		streamKey: string,
+		environment: Record<string, string>,
+	): Promise<ServerUnderTest> {
 		const child = spawn(process.execPath, productArguments(), {
 			cwd: ROOT,
 			stdio: ['ignore', 'pipe', 'pipe'],
@@ -84,12 +94,26 @@ export class ServerUnderTest {
 		}
 		try {
 			const addresses = { ...(await waitForEndpoints(child, dataFolder)), channel: 'demo', streamKey };
-			return new ServerUnderTest(addresses, child, dataFolder, errors);
+			return new ServerUnderTest(addresses, child, dataFolder, errors, environment);
 		} catch (error) {
 			await endChild(child);
 			await rm(dataFolder, { recursive: true, force: true });
 			throw new Error(`The server did not start. Its last output:\n${output.join('\n')}`, { cause: error });
 		}
+	}
+
+	/** Of our own server. */
+	get dataFolder(): string {
+		return this.#dataFolder!;
+	}
+
+	/** Kills our own server as a power cut of its process, and starts another in the same folder, which it returns. */
+	async crash(between: () => Promise<void> = () => Promise.resolve()): Promise<ServerUnderTest> {
+		const exited = this.exit();
+		this.#child!.kill('SIGKILL');
+		await exited;
+		await between();
+		return ServerUnderTest.#startIn(this.#dataFolder!, this.addresses.streamKey, this.#environment);
 	}
 
 	/** Of our own server. */

@@ -15,8 +15,6 @@ CREATE TABLE videos (
 	path_secret text NOT NULL CONSTRAINT videos_path_secret_key UNIQUE,
 	-- Each take-over of the recording raises it; rows of a former owner are refused.
 	owner_epoch integer NOT NULL DEFAULT 1,
-	-- The node that records; others leave it alone while it lives.
-	node_id text,
 	started_at timestamptz NOT NULL,
 	-- NULL while it is being recorded.
 	ended_at timestamptz,
