@@ -32,6 +32,8 @@ export type VideosConfig = RecordingLimitsConfig & RecordingsConfig & { mediaFol
 
 export type Videos = {
 	routes: FastifyPluginAsync;
+	/** For everyone: false for a private video. True also while the database is unavailable. */
+	mayExist(id: string): Promise<boolean>;
 	/** Ends the recordings. Call it when the broadcasts have ended. Idempotent. */
 	close(): Promise<void>;
 };
@@ -69,6 +71,11 @@ export async function createVideos(deps: VideosDependencies, config: VideosConfi
 				}),
 			);
 		},
+		mayExist: (id) =>
+			videos.find(id).then(
+				(video) => video !== undefined && video.visibility !== 'private',
+				() => true,
+			),
 		close: () => scope.close('server-shutdown'),
 	};
 }

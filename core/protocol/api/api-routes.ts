@@ -9,7 +9,15 @@ import type { IngestAddresses } from './ingest-address.ts';
 import type { ModeratorList } from './moderator.ts';
 import type { ServerTime } from './server-time.ts';
 import type { NewStreamKey, StreamKeyCreation, StreamKeyList } from './stream-key.ts';
-import type { OwnVideo, RecordingChange, RecordingStatus, VideoChange, VideoList, VideoListQuery } from './video.ts';
+import type {
+	OwnVideo,
+	RecordingChange,
+	RecordingStatus,
+	VideoChange,
+	VideoDeletion,
+	VideoList,
+	VideoListQuery,
+} from './video.ts';
 
 /** Method and address → query, body and answer; `undefined`: without content. */
 export type ApiRoutes = {
@@ -42,7 +50,7 @@ export type ApiRoutes = {
 	'PUT /api/v1/channels/:channel/recording': { body: RecordingChange; answer: RecordingStatus };
 	'GET /api/v1/videos/:video': { answer: OwnVideo };
 	'PATCH /api/v1/videos/:video': { body: VideoChange; answer: OwnVideo };
-	'DELETE /api/v1/videos/:video': { answer: undefined };
+	'DELETE /api/v1/videos/:video': { answer: VideoDeletion };
 	'GET /api/v1/streams/ingest': { answer: IngestAddresses };
 };
 

@@ -18,8 +18,8 @@ export function changeVideo(video: string, body: VideoChange): Promise<OwnVideo>
 	return ask('PATCH /api/v1/videos/:video', { params: { video }, body });
 }
 
-export function deleteVideo(video: string): Promise<void> {
-	return ask('DELETE /api/v1/videos/:video', { params: { video } });
+export async function deleteVideo(video: string): Promise<void> {
+	await ask('DELETE /api/v1/videos/:video', { params: { video } });
 }
 
 /** Videos of a channel, newest first. `before`: id of a video; only older ones. */

@@ -30,7 +30,8 @@ export function useVideoPlayer(video: Ref<OwnVideo | undefined>, { askedSeconds,
 	const resumedAtSeconds = ref<number>();
 	let container: HTMLElement | undefined;
 	let isStarted = false;
-	let notedSeconds = 0;
+	/** At first it is noted at once. */
+	let notedSeconds = -Infinity;
 	/** Of the address whose description was loaded again. */
 	let reloadedUrl: string | undefined;
 
@@ -70,7 +71,6 @@ export function useVideoPlayer(video: Ref<OwnVideo | undefined>, { askedSeconds,
 		const stoppedAt = askedSeconds === undefined ? memory.read(id!) : undefined;
 		const startSeconds = Math.min(askedSeconds ?? stoppedAt ?? 0, latest);
 		resumedAtSeconds.value = stoppedAt !== undefined && startSeconds > 0 ? startSeconds : undefined;
-		notedSeconds = startSeconds;
 		const title = videoTitle(video.value!);
 		player.start(container, { playlistUrl, startSeconds, isAutoplay, title, channelName: channelName! });
 	}
@@ -85,7 +85,10 @@ export function useVideoPlayer(video: Ref<OwnVideo | undefined>, { askedSeconds,
 			}
 		},
 	);
+	// Leaving the site does not unmount.
+	window.addEventListener('pagehide', note);
 	onBeforeUnmount(() => {
+		window.removeEventListener('pagehide', note);
 		note();
 		player.close();
 	});

@@ -22,10 +22,10 @@ export function useVideo(id: string) {
 			return await fetchVideo(id, signal);
 		} catch (error) {
 			const isHidden = error instanceof ApiError && [401, 403, 404].includes(error.httpStatus);
-			if (!isHidden || account.state.value !== 'unknown') {
+			if (!isHidden || account.state.value === 'logged-out') {
 				throw error;
 			}
-			await account.load();
+			await account.load(account.state.value === 'logged-in');
 			if (account.user.value === undefined) {
 				throw error;
 			}

@@ -15,7 +15,7 @@ export const KEY_LIST: readonly (readonly [keys: readonly string[], meaning: str
 	[['Space', 'k'], 'Play or pause'],
 	[['←', '→'], '5 seconds back or forward'],
 	[['j', 'l'], '10 seconds back or forward'],
-	[['0', '9'], 'To the start, and in tenths to 90 %'],
+	[['0–9'], 'To the start, and in tenths to 90 %'],
 	[['Home', 'End'], 'To the start or the end'],
 	[[',', '.'], 'One picture back or forward'],
 	[['<', '>'], 'Slower or faster'],

@@ -7,7 +7,7 @@ import { hasMediaSource, loadHlsLibrary } from '../playback/hls-library.ts';
 import { matchQuality, type Quality, type QualityPreference } from '../playback/quality.ts';
 import { readLine, readQuality, readSettings, writeQuality, writeSettings } from '../viewer-memory.ts';
 import { HlsVideoSource } from './hls-video-source.ts';
-import { skipGap } from './media-gaps.ts';
+import { moveBy, skipGap } from './media-gaps.ts';
 import { NativeVideoSource } from './native-video-source.ts';
 import type { VideoProblem, VideoSource, VideoSourceListener, VideoSourceOptions } from './video-source.ts';
 
@@ -20,7 +20,7 @@ export const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2] as const;
  * `idle`: waits for the viewer. `loading`: no picture yet. `ready`: it plays, or is paused. `waiting`: media are
  * missing. `ended`: at the end. `failed`: see {@link VideoProblem}.
  */
-export type VideoPlayerState = 'idle' | 'loading' | 'ready' | 'waiting' | 'ended' | 'failed';
+type VideoPlayerState = 'idle' | 'loading' | 'ready' | 'waiting' | 'ended' | 'failed';
 
 /** What a page shows of its player; a new object for each change. */
 export type VideoPlayerView = {
@@ -200,7 +200,7 @@ class VideoPlayer extends TypedEmitter<VideoPlayerEvents> {
 	}
 
 	seekBy(seconds: number): void {
-		this.seek(this.#positionSeconds + seconds);
+		this.seek(moveBy(this.#source?.gaps ?? [], this.#positionSeconds, seconds));
 	}
 
 	/** Shows the next picture (1) or the one before (-1), paused. */
@@ -212,7 +212,7 @@ class VideoPlayer extends TypedEmitter<VideoPlayerEvents> {
 		const frameRate = this.#view.shownQuality?.frameRate || ASSUMED_FRAME_RATE;
 		// Into the middle of a picture, so that rounding cannot miss it.
 		const step = (direction > 0 ? 1.5 : -0.5) / frameRate;
-		this.seek((this.#frameSeconds ?? this.#positionSeconds) + step);
+		this.seek(moveBy(this.#source?.gaps ?? [], this.#frameSeconds ?? this.#positionSeconds, step));
 	}
 
 	setSpeed(speed: number): void {

@@ -1,6 +1,6 @@
 /** Gaps in a video's playlist. */
 import { describe, expect, it } from 'vitest';
-import { gapsOf, skipGap } from './media-gaps.ts';
+import { gapsOf, moveBy, skipGap } from './media-gaps.ts';
 
 const segment = (start: number, gap = false, duration = 2) => ({ start, duration, gap });
 
@@ -43,5 +43,33 @@ describe('skipGap', () => {
 
 	it('waits at a gap with nothing after it yet', () => {
 		expect(skipGap(gaps, 55, 60)).toBe(55);
+	});
+});
+
+describe('moveBy', () => {
+	const gaps = [
+		{ startSeconds: 10, endSeconds: 20 },
+		{ startSeconds: 23, endSeconds: 60 },
+	];
+
+	it.each([
+		[0, 5, 5],
+		[8, 5, 23],
+		[8, 6, 61],
+		[21, -5, 6],
+		[62, -5, 20],
+		[62, -6, 9],
+		[62, -1, 61],
+		[62, 10, 72],
+		[5, -10, -5],
+		[12, 5, 62],
+	])('from %d s by %d s is %d s', (from, by, expected) => expect(moveBy(gaps, from, by)).toBe(expected));
+
+	it('leads back to where it came from', () => {
+		for (let from = 0.5; from < 9; from++) {
+			for (let by = 1; by < 40; by += 0.7) {
+				expect(moveBy(gaps, moveBy(gaps, from, by), -by)).toBeCloseTo(from, 6);
+			}
+		}
 	});
 });

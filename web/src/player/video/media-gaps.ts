@@ -36,3 +36,22 @@ export function skipGap(gaps: readonly MediaRange[], seconds: number, endSeconds
 		? seconds
 		: gap.endSeconds + WITHIN_SECONDS;
 }
+
+/** The time so many seconds of media later, or earlier when negative: gaps take no time. */
+export function moveBy(gaps: readonly MediaRange[], fromSeconds: number, bySeconds: number): number {
+	let target = fromSeconds + bySeconds;
+	const isForward = bySeconds > 0;
+	for (const { startSeconds, endSeconds } of isForward ? gaps : gaps.toReversed()) {
+		const isOnTheWay = isForward
+			? endSeconds > fromSeconds && startSeconds < target
+			: startSeconds < fromSeconds && endSeconds > target;
+		if (isOnTheWay) {
+			// From inside of one, only the rest of it.
+			const lengthSeconds = isForward
+				? endSeconds - Math.max(startSeconds, fromSeconds)
+				: Math.min(endSeconds, fromSeconds) - startSeconds;
+			target += isForward ? lengthSeconds : -lengthSeconds;
+		}
+	}
+	return target;
+}

@@ -6,7 +6,7 @@ import type { Quality, QualityPreference } from '../playback/quality.ts';
  * `unreachable`: no answer, also after several tries. `gone`: the address no longer holds the video, which may have a
  * new one. `undecodable` and `unsupported`: this browser cannot play it.
  */
-export type VideoProblemKind = 'unreachable' | 'gone' | 'undecodable' | 'unsupported';
+type VideoProblemKind = 'unreachable' | 'gone' | 'undecodable' | 'unsupported';
 
 export type VideoProblem = { kind: VideoProblemKind; detail: string };
 
