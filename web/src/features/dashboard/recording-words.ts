@@ -16,7 +16,7 @@ export function recordingChoice({ choice }: Pick<RecordingStatus, 'choice'>): Re
 export function recordingOptions({ choice, isWanted }: Pick<RecordingStatus, 'choice' | 'isWanted'>) {
 	const account = choice === null ? `As my account: ${isWanted ? 'on' : 'off'}` : 'As my account';
 	return [
-		{ value: 'account', label: account, detail: 'as it is approved' },
+		{ value: 'account', label: account, detail: 'on for approved streamers' },
 		{ value: 'on', label: 'On', detail: 'every broadcast' },
 		{ value: 'off', label: 'Off', detail: 'no broadcast' },
 	] as const;

@@ -5,7 +5,7 @@ import { absenceWords, videoNotice } from './video-notices.ts';
 
 const VIDEO = { playlistUrl: '/v.m3u8', state: 'ready' } as const;
 const VIEW = { state: 'ready', problem: undefined, hasStarted: true } as const;
-const FACTS = { video: VIDEO, absence: undefined, view: VIEW, isReloading: false };
+const FACTS = { video: VIDEO, absence: undefined, view: VIEW, isReloading: false, isSlow: false };
 const failed = (kind: VideoProblem['kind']) => ({
 	...VIEW,
 	state: 'failed' as const,
@@ -15,7 +15,10 @@ const failed = (kind: VideoProblem['kind']) => ({
 describe('videoNotice', () => {
 	it('is silent while the video plays or loads', () => {
 		expect(videoNotice(FACTS)).toBeUndefined();
-		expect(videoNotice({ ...FACTS, view: { ...VIEW, state: 'loading', hasStarted: false } })).toBeUndefined();
+		const loading = { ...FACTS, view: { ...VIEW, state: 'loading', hasStarted: false } } as const;
+		expect(videoNotice(loading)).toBeUndefined();
+		expect(videoNotice({ ...loading, isSlow: true })).toMatchObject({ form: 'cover', isBusy: true });
+		expect(videoNotice({ ...FACTS, isSlow: true })).toMatchObject({ form: 'note', isBusy: true });
 	});
 
 	it('distinguishes nothing yet from nothing at all', () => {

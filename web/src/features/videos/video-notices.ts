@@ -18,7 +18,8 @@ export function absenceWords(absence: VideoAbsence, isLoggedIn: boolean): Absenc
 	const none = { canRetry: false, offersLogIn: false };
 	switch (absence) {
 		case 'missing': {
-			const text = 'It may have been deleted, or it is private. Check the address if you typed it.';
+			const why = 'It may have been deleted, or it is private. Check the address if you typed it.';
+			const text = isLoggedIn ? why : `${why} If it is your own, log in.`;
 			return { ...none, title: 'There is no such video', text, offersLogIn: !isLoggedIn };
 		}
 		case 'private': {
@@ -43,10 +44,12 @@ type NoticeFacts = {
 	view: Pick<VideoPlayerView, 'state' | 'problem' | 'hasStarted'>;
 	/** Its description is loaded again, because it has no longer the same address. */
 	isReloading: boolean;
+	/** The viewer has been waiting for some seconds. */
+	isSlow: boolean;
 };
 
 /** Over the player; undefined while it plays, or loads as usual. */
-export function videoNotice({ video, absence, view, isReloading }: NoticeFacts): VideoNotice | undefined {
+export function videoNotice({ video, absence, view, isReloading, isSlow }: NoticeFacts): VideoNotice | undefined {
 	const form = view.hasStarted ? 'note' : 'cover';
 	const base = { form, isBusy: false, canRetry: false } as const;
 	if (absence === 'gone' && view.state !== 'ready') {
@@ -63,7 +66,8 @@ export function videoNotice({ video, absence, view, isReloading }: NoticeFacts):
 			: { ...base, title: 'There is nothing to play', text: 'Nothing of this broadcast could be stored.' };
 	}
 	if (view.problem === undefined) {
-		return undefined;
+		const text = 'It takes longer than usual. Check your connection if other sites do not load either.';
+		return isSlow ? { ...base, title: 'Loading …', text, isBusy: true } : undefined;
 	}
 	switch (view.problem.kind) {
 		case 'gone': {
