@@ -19,6 +19,7 @@ import { paths } from './bench/paths.ts';
 import { players } from './bench/players.ts';
 import { poorLine, POOR_LINE_KINDS } from './bench/poor-line.ts';
 import { reconnect } from './bench/reconnect.ts';
+import { recordings } from './bench/recordings.ts';
 import { rungChanges } from './bench/rung-changes.ts';
 import { strangers } from './bench/strangers.ts';
 import { ATTACKS } from './bench/strangers/attack-list.ts';
@@ -36,6 +37,7 @@ const COMMANDS: Readonly<Record<string, BenchCommand>> = {
 	'rung-changes': rungChanges,
 	churn,
 	'on-air': onAir,
+	recordings,
 	strangers,
 	'load-tester': loadTester,
 	direct,

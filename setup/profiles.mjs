@@ -4,6 +4,7 @@
  * @typedef {object} Profile
  * @property {readonly import('./system-programs.mjs').ProgramName[]} programs
  * @property {boolean} worker Whether a mediasoup worker is needed.
+ * @property {boolean} [s3] Whether an S3 service is needed.
  */
 
 /**
@@ -17,5 +18,5 @@ export const PROFILES = {
 	/** The product. */
 	start: { programs: ['ffmpeg'], worker: true },
 	/** Integration and end-to-end tests, benchmarks. */
-	test: { programs: ['ffmpeg', 'chromium', 'redis', 'postgresql'], worker: true },
+	test: { programs: ['ffmpeg', 'chromium', 'redis', 'postgresql'], worker: true, s3: true },
 };

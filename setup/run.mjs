@@ -8,7 +8,8 @@
  * The command gets:
  *
  * - Node 22.18 or newer, first on the PATH too;
- * - those of MEDIASOUP_WORKER_BIN, FFMPEG_BIN, CHROMIUM_BIN, REDIS_SERVER_BIN and POSTGRES_BIN that the profile has;
+ * - those of MEDIASOUP_WORKER_BIN, FFMPEG_BIN, CHROMIUM_BIN, REDIS_SERVER_BIN, POSTGRES_BIN and SEAWEEDFS_BIN that the
+ *   profile has;
  * - standard input, output and error of this process;
  * - the signals SIGINT, SIGTERM and SIGHUP;
  * - an end when this process is killed (see lifeline.mjs).
@@ -22,6 +23,7 @@ import { fileURLToPath } from 'node:url';
 import { ensureDependencies } from './ensure-dependencies.mjs';
 import { ensureMediasoupWorker } from './ensure-mediasoup-worker.mjs';
 import { ensureNode } from './ensure-node.mjs';
+import { ensureSeaweedfs } from './ensure-seaweedfs.mjs';
 import { ensureSystemPrograms } from './ensure-system-programs.mjs';
 import { withPathFirst } from './find-program.mjs';
 import { PROFILES } from './profiles.mjs';
@@ -108,6 +110,9 @@ async function setUp(context, profile) {
 	const variables = await ensureSystemPrograms(context, profile.programs);
 	if (profile.worker) {
 		variables['MEDIASOUP_WORKER_BIN'] = await ensureMediasoupWorker(context, node);
+	}
+	if (profile.s3) {
+		variables['SEAWEEDFS_BIN'] = await ensureSeaweedfs(context);
 	}
 	/** @type {NodeJS.ProcessEnv} */
 	const environment = {

@@ -1,7 +1,6 @@
 /** Assembles all parts into a server that does not listen yet, for main.ts and tests. */
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import type { Clock } from '../core/lifecycle/clock.ts';
 import { CloseScope } from '../core/lifecycle/close-scope.ts';
 import { senderKey } from '../core/limits/address-key.ts';
@@ -28,19 +27,20 @@ import type { ChannelStore } from './channels/channel-store.ts';
 import { createChannels, type Channels } from './channels/create-channels.ts';
 import { createChat } from './chat/create-chat.ts';
 import { rewriteIrcUrl } from './chat/irc/irc-routes.ts';
+import { CpuBudget } from './operations/cpu-budget.ts';
 import { createOperations } from './operations/create-operations.ts';
 import { apiDocsPage } from './operations/openapi.ts';
 import { Announcements } from './platform/cluster/announcements.ts';
 import { createNodeIdentity } from './platform/cluster/node-identity.ts';
 import { openDataFolder } from './platform/folder/data-folder.ts';
+import { createJobs } from './platform/jobs/create-jobs.ts';
 import { createApp } from './platform/http/create-app.ts';
-import { openDiskStore } from './platform/objects/disk-store.ts';
 import { registerErrorHandler } from './platform/http/error-handler.ts';
 import { SocketAdmission } from './platform/sockets/socket-admission.ts';
 import { createPublishing } from './publishing/create-publishing.ts';
 import { prepareFirstStart, type FirstStartResult } from './publishing/first-start.ts';
 import type { StreamKeyStore } from './publishing/stream-key-store.ts';
-import { openBus, openDatabase } from './server/backing-services.ts';
+import { openBus, openDatabase, openObjectStore } from './server/backing-services.ts';
 import { openPorts, type Endpoints } from './server/ports.ts';
 import { isReachedByTls, type ServerConfig } from './server/server-config.ts';
 import { accountsConfig, allowedOrigins, rtmpConfig, sfuConfig, videosConfig } from './server/tier-configs.ts';
@@ -104,6 +104,7 @@ async function assemble(
 	const dataFolder = own(await openDataFolder({ path: config.dataFolder, clock, logger }));
 	const { serverSecret, temporaryFolder } = dataFolder;
 	const database = own(await openDatabase(config, dataFolder, { clock, logger }));
+	const jobs = own(createJobs({ database, clock, logger, mayRun: () => !cpuBudget.isRed() }));
 	const bus = own(await openBus(config, { clock, logger }));
 	const node = createNodeIdentity();
 	const announcements = own(new Announcements({ ...node, bus, clock, logger }));
@@ -165,10 +166,19 @@ async function assemble(
 		),
 	);
 	const { mediaFolder } = dataFolder;
-	const objects = own(await openDiskStore({ clock, logger }, { folder: join(mediaFolder, 'objects') }));
+	const objects = own(await openObjectStore(config, dataFolder, { clock, logger }));
 	const videos = own(
-		await createVideos(
-			{ ...platform, store: objects, registry, packager, accounts, channels },
+		createVideos(
+			{
+				...platform,
+				store: objects,
+				uploads: () => ('uploadState' in objects ? objects.uploadState : undefined),
+				jobs,
+				registry,
+				packager,
+				accounts,
+				channels,
+			},
 			videosConfig(config, mediaFolder),
 		),
 	);
@@ -176,6 +186,9 @@ async function assemble(
 	const admission = new SocketAdmission(config.http);
 	const chat = own(createChat({ ...platform, accounts, channels, admission }));
 	const capacity = own(createSfuCapacity(sfu.pool, config.sfu, { clock, logger }));
+	const encoderLagMs = (): number =>
+		Math.max(0, ...registry.broadcasts.map(({ pictureEncoder }) => pictureEncoder?.lagMs ?? 0));
+	const cpuBudget = new CpuBudget({ clock, sfu: capacity, encoderLagMs });
 	const audience = own(
 		createAudience({
 			...platform,
@@ -219,6 +232,7 @@ async function assemble(
 				transcoders,
 				viewers: () => audience.viewersByTier(registry.broadcasts),
 				viewersByRung: () => audience.viewersByRung(registry.broadcasts),
+				jobs,
 				unhandledRejections: unhandledRejectionCount,
 				signal: scope.signal,
 			},
@@ -232,8 +246,10 @@ async function assemble(
 	);
 	const isSecure = isReachedByTls(config);
 	const app = await createApp(config.http, { clock, logger, isSecure, rewriteUrl: rewriteIrcUrl });
+	// A stop runs from the last line to the first: sockets of viewers and chat close; broadcasts end; the port closes;
+	// running jobs end or are broken off.
+	own(jobs);
 	scope.onClose(() => app.close());
-	// A stop runs from the last line to the first: sockets of viewers and chat close; broadcasts end; the port closes.
 	scope.onClose(() => operations.drain.endBroadcasts(registry, rtmp));
 	own(chat);
 	own(audience);
@@ -257,6 +273,8 @@ async function assemble(
 			}),
 		);
 	}
+	await jobs.start();
+	await videos.start();
 	return {
 		app,
 		registry,

@@ -6,6 +6,7 @@ import type { AccessUnit, TrackId, TrackKind } from '../../core/media/access-uni
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import { leastIntervalSeconds, type Rung } from '../../core/media/rung.ts';
 import { AAC_FRAME_SAMPLES, VIDEO_CLOCK_RATE } from '../../core/units.ts';
+import { concatBytes, u32 } from '../cmaf/box-writer.ts';
 import { cmafTimescale, writeInitSegment } from '../cmaf/init-segment.ts';
 import type { PackagerConfig } from '../config/packager-config.ts';
 import type { Part } from '../rendition/part.ts';
@@ -175,7 +176,9 @@ export class TracksInStep {
 			};
 			const { startSeconds, captureTimeMs } = start;
 			const onForcedCut = (): void => this.#forcedCuts.count({ trackId });
-			const writerStart: TrackStart = { rendition, startSeconds, captureTimeMs, sequence, onForcedCut };
+			const keyFramePrefix = this.#discontinuitySequence > 0 ? inBandParameterSets(config) : undefined;
+			const common = { rendition, startSeconds, captureTimeMs, sequence, onForcedCut };
+			const writerStart: TrackStart = { ...common, keyFramePrefix };
 			if (isFollowing) {
 				const follower = followerOf(track, writerStart, borders!, delayTicks);
 				track.following.begin(follower, startSeconds, () => rendition.beginRun(run));
@@ -356,6 +359,18 @@ export class TracksInStep {
 			// The condition evicts one segment per rendition and round, until all fits or nothing is left.
 		}
 	}
+}
+
+/**
+ * The parameter sets of H.264 as key frames carry them. FFmpeg 5.1 does not read the init segment after a
+ * discontinuity ("Found duplicated MOOV Atom"), so a changed picture would be decoded with the first run's sets.
+ * Undefined for sound.
+ */
+function inBandParameterSets(config: TrackConfig): Uint8Array | undefined {
+	if (config.kind !== 'video') {
+		return undefined;
+	}
+	return concatBytes([...config.sps, ...config.pps].flatMap((set) => [u32(set.length), set]));
 }
 
 function followerOf(

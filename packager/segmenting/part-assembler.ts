@@ -1,4 +1,5 @@
 /** Carries out segmentation steps: collects samples, writes them as parts, passes the parts to the rendition. */
+import { concatBytes } from '../cmaf/box-writer.ts';
 import { writeFragment, type FragmentSample } from '../cmaf/fragment-writer.ts';
 import type { Rendition } from '../rendition/rendition.ts';
 import type { SegmentationStep } from './segmentation-policy.ts';
@@ -27,6 +28,8 @@ export type PartAssemblerDependencies = {
 	timescale: number;
 	/** Numbers the fragments through all runs of the track. */
 	sequence: { next: number };
+	/** What every key frame begins with, besides what it has. */
+	keyFramePrefix?: Uint8Array | undefined;
 	/** Called when a segment had to end without a key frame. */
 	onForcedCut: () => void;
 };
@@ -98,8 +101,9 @@ export class PartAssembler {
 			this.#partStartTicks = startTicks;
 			this.#partCaptureTimeMs = this.captureTimeMsAt(startTicks);
 		}
+		const { keyFramePrefix } = this.#deps;
 		this.#samples.push({
-			bytes: sample.bytes,
+			bytes: sample.isSync && keyFramePrefix !== undefined ? concatBytes([keyFramePrefix, sample.bytes]) : sample.bytes,
 			durationTicks: 0,
 			compositionOffsetTicks: sample.presentation.kind === 'relative' ? 0 : sample.presentation.ticks - startTicks,
 			isSync: sample.isSync,

@@ -9,6 +9,7 @@ import type { FfmpegTranscoderFactory } from '../../packager/transcode/transcode
 import type { Sfu } from '../../sfu/create-sfu.ts';
 import type { MessageBus } from '../platform/bus/message-bus.ts';
 import type { Database } from '../platform/database/database.ts';
+import type { Jobs } from '../platform/jobs/jobs.ts';
 import { DescriptorWatch, readDescriptors } from './descriptor-watch.ts';
 import { checkDisk } from './disk-check.ts';
 import { Drain } from './drain.ts';
@@ -30,6 +31,7 @@ type OperationsDependencies = {
 	transcoders: Pick<FfmpegTranscoderFactory, 'census' | 'encoder'>;
 	viewers: MetricsReadings['viewers'];
 	viewersByRung: MetricsReadings['viewersByRung'];
+	jobs: Pick<Jobs, 'counts'>;
 	unhandledRejections: MetricsReadings['unhandledRejections'];
 	/** Aborts when the server closes. */
 	signal: AbortSignal;
@@ -56,8 +58,8 @@ type Operations = {
 
 /** Watches at once. */
 export function createOperations(deps: OperationsDependencies, config: OperationsConfig): Operations {
-	const { clock, logger, sfu, registry, packager, transcoders, viewers, viewersByRung, unhandledRejections, signal } =
-		deps;
+	const { clock, logger, sfu, registry, packager, transcoders, viewers, viewersByRung } = deps;
+	const { jobs, unhandledRejections, signal } = deps;
 	const drain = new Drain(clock);
 	const descriptors = new DescriptorWatch({ clock, logger });
 	const readings: MetricsReadings = {
@@ -71,6 +73,7 @@ export function createOperations(deps: OperationsDependencies, config: Operation
 		ladderPixelsPerSecond: () => registry.ladderPixelsPerSecond,
 		droppedRungCount: () => registry.droppedRungCount,
 		pictureEncoderName: () => transcoders.encoder?.name,
+		jobs: () => jobs.counts(),
 		descriptors: readDescriptors,
 		descriptorsExhausted: () => descriptors.exhaustedCount,
 		unhandledRejections,

@@ -33,6 +33,7 @@ const READINGS: MetricsReadings = {
 	ladderPixelsPerSecond: () => 12_000_000,
 	droppedRungCount: () => 2,
 	pictureEncoderName: () => 'h264_nvenc',
+	jobs: () => Promise.resolve([{ kind: 'export', waiting: 2, active: 1, failed: 0 }]),
 	descriptors: () => Promise.resolve({ open: 40, max: 1024 }),
 	descriptorsExhausted: () => 0,
 	unhandledRejections: () => 3,
@@ -91,6 +92,9 @@ describe('Metrics', () => {
 			'spillway_picture_encoders{encoder="libx264"} 1',
 			'spillway_picture_encoders{encoder="h264_nvenc"} 0',
 			'spillway_picture_encoder_lag_seconds 0.25',
+			'spillway_jobs{kind="export",state="waiting"} 2',
+			'spillway_jobs{kind="export",state="active"} 1',
+			'spillway_jobs{kind="export",state="failed"} 0',
 			'spillway_descriptors{kind="max"} 1024',
 			'spillway_unhandled_rejections 3',
 		]) {

@@ -11,6 +11,7 @@ import { ENCODER_STATES, type EncoderState } from '../../core/protocol/api/chann
 import { RUNG_NAMES, SHOWN_RUNGS, type ShownRung } from '../../core/protocol/ladder-choice.ts';
 import type { PictureEncoder } from '../../ingest/media-graph/outputs.ts';
 import { failureCodeOf } from '../platform/http/error-handler.ts';
+import type { JobCount } from '../platform/jobs/jobs.ts';
 import { DELIVERY_TIERS, type DeliveryTier } from '../../core/protocol/tiers.ts';
 
 /** The sources of the figures, read at each scrape. */
@@ -37,6 +38,7 @@ export type MetricsReadings = {
 	droppedRungCount(): number;
 	/** Name of the encoder of pictures that the next broadcast gets; undefined where it is not known. */
 	pictureEncoderName(): string | undefined;
+	jobs(): Promise<readonly JobCount[]>;
 	/** File descriptors; undefined where the system does not report them. */
 	descriptors(): Promise<{ open: number; max: number } | undefined>;
 	descriptorsExhausted(): number;
@@ -90,6 +92,7 @@ export class Metrics {
 		this.#addLadders();
 		this.#addViewers();
 		this.#addWorkers();
+		this.#addJobs();
 		this.#addProcess();
 	}
 
@@ -298,6 +301,15 @@ export class Metrics {
 				}
 			},
 		);
+	}
+
+	#addJobs(): void {
+		const help = 'Jobs of all nodes by kind and state; failed ones of the last two weeks, which are not tried again.';
+		this.#gauge('spillway_jobs', help, ['kind', 'state'], async (gauge) => {
+			for (const { kind, ...counts } of await this.#deps.readings.jobs()) {
+				Object.entries(counts).forEach(([state, count]) => gauge.set({ kind, state }, count));
+			}
+		});
 	}
 
 	#addProcess(): void {

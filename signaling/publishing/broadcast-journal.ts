@@ -7,17 +7,16 @@ import { errorMessage } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
 import type { Broadcast } from '../../ingest/broadcast/broadcast.ts';
-import type { Database } from '../platform/database/database.ts';
-import { createId } from '../../core/ids.ts';
+import type { Queryable } from '../platform/database/database.ts';
 
 /** Between attempts to write while the database is unavailable. */
 const RETRY_MS = 5000;
 /** Rows that wait for the database; beyond it the oldest is dropped with a warning. */
 const MAX_WAITING = 1000;
 
-type Write = { broadcastId: string; run(): Promise<void> };
+type Write = { broadcastId: string; sql: string; params: readonly string[] };
 type BroadcastJournalDependencies = {
-	database: Database;
+	database: Queryable;
 	registry: Pick<BroadcastRegistry, 'on'>;
 	clock: Clock;
 	logger: Logger;
@@ -56,35 +55,18 @@ export class BroadcastJournal {
 	#onStarted({ id, channelId, startedAt }: Broadcast): void {
 		const at = new Date(startedAt).toISOString();
 		const sql = 'INSERT INTO broadcasts (id, channel_id, started_at) VALUES ($1, $2, $3)';
-		this.#write({ id, channelId }, 'channel-live', at, sql, [id, channelId, at]);
+		this.#write(id, sql, [id, channelId, at]);
 	}
 
-	#onEnded({ id, channelId }: Broadcast, reason: string): void {
+	#onEnded({ id }: Broadcast, reason: string): void {
 		const at = new Date(this.#deps.clock.nowMs()).toISOString();
 		const sql = 'UPDATE broadcasts SET ended_at = $2, last_media_at = $2, end_reason = $3 WHERE id = $1';
-		this.#write({ id, channelId }, 'channel-offline', at, sql, [id, at, reason]);
+		this.#write(id, sql, [id, at, reason]);
 	}
 
-	/** Adds a row to the outbox in the same transaction. */
-	#write(
-		{ id, channelId }: Pick<Broadcast, 'id' | 'channelId'>,
-		kind: 'channel-live' | 'channel-offline',
-		at: string,
-		sql: string,
-		params: readonly string[],
-	): void {
-		const { database, clock, logger } = this.#deps;
-		const run = (): Promise<void> =>
-			database.transaction(async (handle) => {
-				await handle.query(sql, params);
-				await handle.query('INSERT INTO outbox (id, kind, payload, created_at) VALUES ($1, $2, $3, $4)', [
-					createId(clock.nowMs()),
-					kind,
-					JSON.stringify({ channelId, broadcastId: id }),
-					at,
-				]);
-			});
-		this.#waiting.push({ broadcastId: id, run });
+	#write(broadcastId: string, sql: string, params: readonly string[]): void {
+		const { logger } = this.#deps;
+		this.#waiting.push({ broadcastId, sql, params });
 		if (this.#waiting.length > MAX_WAITING) {
 			const dropped = this.#waiting.shift();
 			logger.warn(
@@ -102,7 +84,7 @@ export class BroadcastJournal {
 	async #run(): Promise<void> {
 		for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
 			try {
-				await next.run();
+				await this.#deps.database.query(next.sql, next.params);
 				this.#waiting.shift();
 			} catch (error) {
 				this.#deps.logger.warn(

@@ -8,6 +8,13 @@ function read(environment: Record<string, string>): ServerConfig {
 	return readConfig(SERVER_CONFIG_SCHEMA, { environment }, findConfigConflicts);
 }
 
+const S3_ENVIRONMENT = {
+	SPILLWAY_RECORDING_S3_ENDPOINT: 'https://s3.example',
+	SPILLWAY_RECORDING_S3_BUCKET: 'recordings',
+	SPILLWAY_RECORDING_S3_ACCESS_KEY_ID: 'key',
+	SPILLWAY_RECORDING_S3_SECRET_ACCESS_KEY: 'hush',
+};
+
 describe('SERVER_CONFIG_SCHEMA', () => {
 	it('has the environment names that tests and operators rely on', () => {
 		const names = listConfigFields(SERVER_CONFIG_SCHEMA).map((field) => field.environmentName);
@@ -40,13 +47,28 @@ describe('SERVER_CONFIG_SCHEMA', () => {
 		expect(readConfig(SERVER_CONFIG_SCHEMA, { environment: {}, file }, findConfigConflicts)).toEqual(read({}));
 	});
 
-	it('masks the stream key and the passwords', () => {
+	it('masks the stream key, the passwords and the secret of S3', () => {
 		const config = read({
 			SPILLWAY_DEMO_STREAM_KEY: 'hush-key',
 			DATABASE_URL: 'postgres://u:hush@h/d',
 			REDIS_URL: 'redis://:hush@h',
+			...S3_ENVIRONMENT,
 		});
 		expect(JSON.stringify(maskConfig(SERVER_CONFIG_SCHEMA, config))).not.toContain('hush');
+	});
+});
+
+describe('recording.s3', () => {
+	it('is complete with four fields, and off without them', () => {
+		expect(read(S3_ENVIRONMENT).recording.s3).toEqual({
+			endpoint: 'https://s3.example',
+			bucket: 'recordings',
+			accessKeyId: 'key',
+			secretAccessKey: 'hush',
+			region: 'us-east-1',
+			prefix: '',
+		});
+		expect(read({}).recording.s3).toEqual({ region: 'us-east-1', prefix: '' });
 	});
 });
 
@@ -66,6 +88,18 @@ describe('findConfigConflicts', () => {
 			/must be "automatic", "off", or different names of 1080p60, .* is "480p30,foo"/,
 		],
 		[{ SPILLWAY_INGEST_LADDER: '480p30,480p30' }, /different names of 1080p60/],
+		[
+			{ ...S3_ENVIRONMENT, SPILLWAY_RECORDING_S3_SECRET_ACCESS_KEY: '' },
+			/recording.s3.endpoint, recording.s3.bucket, recording.s3.accessKeyId are given without recording.s3.secretAccessKey\. Give all/,
+		],
+		[
+			{ SPILLWAY_RECORDING_S3_PUBLIC_ENDPOINT: 'https://m.example' },
+			/recording.s3.publicEndpoint is given without recording.s3.endpoint, .*, or none to keep recordings in the data folder/,
+		],
+		[{ ...S3_ENVIRONMENT, SPILLWAY_RECORDING_S3_ENDPOINT: 'https://s3.example/bucket' }, /without a path/],
+		[{ ...S3_ENVIRONMENT, SPILLWAY_RECORDING_S3_ENDPOINT: 'https://key:secret@s3.example' }, /must be an address/],
+		[{ ...S3_ENVIRONMENT, SPILLWAY_RECORDING_S3_PREFIX: '../other' }, /must be up to four steps/],
+		[{ ...S3_ENVIRONMENT, SPILLWAY_RECORDING_S3_BUCKET: 'a/b' }, /must be 3 to 63 letters/],
 	])('refuses %j', (environment, message) => {
 		expect(() => read(environment)).toThrow(message);
 	});

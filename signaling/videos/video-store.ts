@@ -5,7 +5,7 @@ import type { BroadcastId, ChannelId } from '../../core/ids.ts';
 import type { VideoVisibility } from '../../core/protocol/api/video.ts';
 import type { JournalEntry, SegmentEntry } from '../../packager/recording/journal-entry.ts';
 import type { RecordedTrack } from '../../packager/vod/vod-playlist.ts';
-import type { Database } from '../platform/database/database.ts';
+import type { Database, Queryable } from '../platform/database/database.ts';
 import {
 	toTracks,
 	toVideo,
@@ -27,13 +27,20 @@ export type RecordingSetting = {
 	category: string | undefined;
 };
 
+type VideoStoreDependencies = {
+	database: Database;
+	clock: Clock;
+	/** Adds the job that deletes a video's media, in the transaction that deletes the video. */
+	deleteMedia: (handle: Queryable, videoId: string) => Promise<unknown>;
+};
+
 const FROM_VIDEOS = 'FROM videos JOIN channels ON channels.id = channel_id';
 
 /** Every method throws DATABASE_UNAVAILABLE when the database does not answer. Deleted videos are as none. */
 export class VideoStore {
-	readonly #deps: { database: Database; clock: Clock };
+	readonly #deps: VideoStoreDependencies;
 
-	constructor(deps: { database: Database; clock: Clock }) {
+	constructor(deps: VideoStoreDependencies) {
 		this.#deps = deps;
 	}
 
@@ -204,6 +211,7 @@ export class VideoStore {
 					videoId,
 					new Date(nowMs),
 				]);
+				await this.#deps.deleteMedia(handle, videoId);
 				return false;
 			}
 			await handle.query(
@@ -308,6 +316,7 @@ export class VideoStore {
 					row.path_secret,
 					this.#now(),
 				]);
+				await this.#deps.deleteMedia(handle, id);
 			}
 			return row !== undefined;
 		});
@@ -318,14 +327,6 @@ export class VideoStore {
 		const rows = await this.#deps.database.query<{ id: string }>(
 			`SELECT id FROM videos WHERE deleted_at IS NULL AND NOT is_kept AND expires_at < $1 ORDER BY expires_at LIMIT 100`,
 			[this.#now()],
-		);
-		return rows.map(({ id }) => id);
-	}
-
-	/** Deleted videos whose objects may still be there. */
-	async listDeleted(): Promise<string[]> {
-		const rows = await this.#deps.database.query<{ id: string }>(
-			'SELECT id FROM videos WHERE deleted_at IS NOT NULL ORDER BY deleted_at LIMIT 100',
 		);
 		return rows.map(({ id }) => id);
 	}

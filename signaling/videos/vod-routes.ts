@@ -27,6 +27,10 @@ const config = { cors: { ...PUBLIC_READ, readable: 'all', exposedHeaders: '*' } 
 const SECRET = /^[A-Za-z0-9_-]{22}$/;
 const TRACK = /^(video|audio)\d{1,3}$/;
 const MEDIA_FILE = /^(segment[1-9]\d{0,9}\.m4s|init\d{1,9}\.mp4)$/;
+/** Players leave gaps alone. FFmpeg 5.1 does not know them, and goes on after a file without media. */
+const GAP_FILE = /^gap[1-9]\d{0,9}\.m4s$/;
+/** ISO/IEC 14496-12 §8.1.2. Not an empty file, of which FFmpeg's `Range: bytes=0-` has no byte. */
+const FREE_BOX = Uint8Array.of(0, 0, 0, 8, 0x66, 0x72, 0x65, 0x65);
 
 /** What an address leads to is asked of the database again after so long. */
 const REMEMBERED_MS = 2000;
@@ -63,13 +67,15 @@ export function createVodRoutes(deps: VodRoutesDependencies): FastifyPluginAsync
 					const body = await playlists.body(video, track);
 					return sendPlaylist(request, reply, { body, kind: playlistKind(video, 'private-video-media') });
 				}
+				if (GAP_FILE.test(file)) {
+					return sendMedia(request, reply, { bytes: FREE_BOX, contentType: 'video/mp4' }, playableKind(video));
+				}
 				if (!MEDIA_FILE.test(file)) {
 					throw new SpillwayError('VIDEO_NOT_FOUND');
 				}
 				const { bytes } = await store.get(recordedObjectName(video.id, track, file));
 				const contentType = track.startsWith('audio') ? 'audio/mp4' : 'video/mp4';
-				const kind = video.visibility === 'private' ? 'private-video-media' : 'media';
-				return sendMedia(request, reply, { bytes, contentType }, kind);
+				return sendMedia(request, reply, { bytes, contentType }, playableKind(video));
 			},
 		);
 	};
@@ -105,6 +111,10 @@ function playlistKind({ visibility, endedAt }: VideoRecord, ofPrivate: AnswerKin
 		return endedAt === undefined ? 'private-video-playlist' : ofPrivate;
 	}
 	return endedAt === undefined ? 'growing-video-playlist' : 'video-playlist';
+}
+
+function playableKind({ visibility }: VideoRecord): AnswerKind {
+	return visibility === 'private' ? 'private-video-media' : 'media';
 }
 
 function failureKind(error: unknown): AnswerKind {

@@ -112,6 +112,8 @@ export class ServerUnderTest {
 		const exited = this.exit();
 		this.#child!.kill('SIGKILL');
 		await exited;
+		// It names the ports of the killed one until the next has started.
+		await rm(path.join(this.#dataFolder!, 'endpoints.json'), { force: true });
 		await between();
 		return ServerUnderTest.#startIn(this.#dataFolder!, this.addresses.streamKey, this.#environment);
 	}

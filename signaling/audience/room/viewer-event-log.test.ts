@@ -19,7 +19,11 @@ class FakeDatabase implements Queryable {
 		return [];
 	}
 
-	async runScript(): Promise<void> {}
+	async runScript(): Promise<object[]> {
+		return [];
+	}
+
+	afterCommit(): void {}
 }
 
 function event(viewerId: string): ViewerEvent {

@@ -112,6 +112,28 @@ describe.each(KINDS)('Database ($kind)', ({ open }) => {
 		await expect(database.query('SELECT name FROM things WHERE id = 10')).resolves.toEqual([{ name: 'ten' }]);
 	});
 
+	it('calls back after a commit, and not after a roll-back', async () => {
+		const calls: string[] = [];
+		database.afterCommit(() => calls.push('outside'));
+		await database.transaction(async (handle) => {
+			handle.afterCommit(() => calls.push('committed'));
+			await handle.query('SELECT 1');
+			calls.push('working');
+		});
+		const work = database.transaction(async (handle) => {
+			handle.afterCommit(() => calls.push('rolled back'));
+			await handle.query('SELECT 1');
+			throw new RangeError('changed my mind');
+		});
+		await expect(work).rejects.toThrow(RangeError);
+		expect(calls).toEqual(['outside', 'working', 'committed']);
+	});
+
+	it('returns the rows of a script', async () => {
+		const script = "CREATE TABLE IF NOT EXISTS more (id int); SELECT 1 AS one; SELECT 'b' AS two";
+		await expect(database.runScript(script)).resolves.toEqual([{ one: 1 }, { two: 'b' }]);
+	});
+
 	it('rolls back when the work rejects', async () => {
 		const work = database.transaction(async (handle) => {
 			await handle.query("INSERT INTO things VALUES (20, 'twenty')");

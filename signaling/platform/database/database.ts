@@ -15,8 +15,10 @@ export interface Queryable {
 	 * and the driver's error with SQLSTATE in `code` when the database rejects the statement.
 	 */
 	query<Row extends object>(sql: string, params?: readonly SqlValue[]): Promise<Row[]>;
-	/** Runs several statements without parameters. For migrations. */
-	runScript(sql: string): Promise<void>;
+	/** Runs several statements without parameters, and returns the rows of all of them. For migrations. */
+	runScript(sql: string): Promise<object[]>;
+	/** Calls back once when what was written with the handle is committed, never when it is rolled back. */
+	afterCommit(callback: () => void): void;
 }
 
 export type TransactionOptions = {

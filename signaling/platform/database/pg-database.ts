@@ -15,7 +15,7 @@ import {
 	type SqlValue,
 } from './database.ts';
 import { SqlDatabase, type SqlEngine } from './sql-database.ts';
-import { assertCommitted, TransactionHandle, type StatementResult } from './transaction-handle.ts';
+import { TransactionHandle, type StatementResult } from './transaction-handle.ts';
 import { VALUE_PARSERS } from './value-parsers.ts';
 
 /** More connections do not make a server of this size faster, and PostgreSQL allows 100 in all by default. */
@@ -96,7 +96,7 @@ class PgEngine implements SqlEngine {
 			}
 			const result = await work(handle);
 			await handle.end();
-			assertCommitted(await this.#runOn(client, 'COMMIT', undefined, statementDeadlineMs));
+			handle.committed(await this.#runOn(client, 'COMMIT', undefined, statementDeadlineMs));
 			return result;
 		} catch (error) {
 			brokenBy = unavailability(error);
@@ -142,8 +142,11 @@ class PgEngine implements SqlEngine {
 		try {
 			const answer = client.query<object>(sql, params as SqlValue[] | undefined);
 			const result = await withDeadline(this.#clock, answer, deadlineMs, () => databaseUnavailable());
-			// A script gives one result for each of its statements; no caller needs them.
-			return Array.isArray(result) ? { rows: [], command: '' } : { rows: result.rows, command: result.command };
+			if (!Array.isArray(result)) {
+				return { rows: result.rows, command: result.command };
+			}
+			// A script gives one result for each of its statements.
+			return { rows: (result as { rows: object[] }[]).flatMap(({ rows }) => rows), command: '' };
 		} catch (error) {
 			throw toDatabaseError(error);
 		}

@@ -24,7 +24,7 @@ import {
 } from './database.ts';
 import type { PgliteReply, PgliteRequest } from './pglite-thread.ts';
 import { SqlDatabase, type SqlEngine } from './sql-database.ts';
-import { assertCommitted, TransactionHandle, type StatementResult } from './transaction-handle.ts';
+import { TransactionHandle, type StatementResult } from './transaction-handle.ts';
 
 /** Longest wait for the database to open; the first time it writes its catalogue, 3–10 s on two slow cores. */
 const OPEN_DEADLINE_MS = 60_000;
@@ -224,7 +224,7 @@ class PgliteEngine implements SqlEngine {
 			try {
 				const result = await work(handle);
 				await handle.end();
-				assertCommitted(await connection.run('COMMIT', undefined));
+				handle.committed(await connection.run('COMMIT', undefined));
 				return result;
 			} catch (error) {
 				await handle.end();

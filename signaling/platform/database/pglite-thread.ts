@@ -39,7 +39,8 @@ async function answer(database: PGlite, request: PgliteRequest): Promise<void> {
 			port.close();
 		} else if (request.params === undefined) {
 			const results = await database.exec(request.sql);
-			reply({ id: request.id, rows: [], command: results.at(-1)?.command ?? '' });
+			const rows = results.flatMap((result) => result.rows as object[]);
+			reply({ id: request.id, rows, command: results.at(-1)?.command ?? '' });
 		} else {
 			const result = await database.query<object>(request.sql, [...request.params]);
 			reply({ id: request.id, rows: result.rows, command: result.command ?? '' });

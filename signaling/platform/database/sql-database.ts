@@ -33,8 +33,14 @@ export class SqlDatabase implements Database {
 		return (await this.#run(sql, params)).rows as Row[];
 	}
 
-	async runScript(sql: string): Promise<void> {
-		await this.#run(sql, undefined);
+	async runScript(sql: string): Promise<object[]> {
+		return (await this.#run(sql, undefined)).rows;
+	}
+
+	// Outside a transaction each statement is committed when it has been answered.
+	afterCommit(callback: () => void): void {
+		this.#assertOutside();
+		callback();
 	}
 
 	async transaction<T>(work: (handle: Queryable) => Promise<T>, { deadlineMs }: TransactionOptions = {}): Promise<T> {

@@ -10,6 +10,7 @@ export type RunStatement = (sql: string, params: readonly SqlValue[] | undefined
 /** Runs statements one after the other, even when the caller does not await them. */
 export class TransactionHandle implements Queryable {
 	readonly #run: RunStatement;
+	readonly #afterCommit: (() => void)[] = [];
 	#last: Promise<unknown> = Promise.resolve();
 	#isEnded = false;
 
@@ -21,14 +22,24 @@ export class TransactionHandle implements Queryable {
 		return (await this.#enqueue(sql, params)).rows as Row[];
 	}
 
-	async runScript(sql: string): Promise<void> {
-		await this.#enqueue(sql, undefined);
+	async runScript(sql: string): Promise<object[]> {
+		return (await this.#enqueue(sql, undefined)).rows;
+	}
+
+	afterCommit(callback: () => void): void {
+		this.#afterCommit.push(callback);
 	}
 
 	/** Rejects further statements; resolves when the accepted ones have ended. */
 	async end(): Promise<void> {
 		this.#isEnded = true;
 		await this.#last;
+	}
+
+	/** Takes the answer to COMMIT: throws when it was a roll-back, and else calls back those who wait for it. */
+	committed(result: StatementResult): void {
+		assertCommitted(result);
+		this.#afterCommit.forEach((callback) => callback());
 	}
 
 	async #enqueue(sql: string, params: readonly SqlValue[] | undefined): Promise<StatementResult> {
@@ -43,8 +54,8 @@ export class TransactionHandle implements Queryable {
 	}
 }
 
-/** Throws when COMMIT was answered with ROLLBACK, because `work` swallowed the error of a statement. */
-export function assertCommitted(result: StatementResult): void {
+// Throws when COMMIT was answered with ROLLBACK, because `work` swallowed the error of a statement.
+function assertCommitted(result: StatementResult): void {
 	if (result.command === 'ROLLBACK') {
 		throw new TypeError(
 			'The transaction was rolled back, because a statement in it had failed and the error was swallowed.',

@@ -43,7 +43,7 @@ export class RunningWork {
 
 	/** Settles as `work` does, or rejects with OBJECT_STORE_UNAVAILABLE; the work itself may then still run. */
 	run<T>(work: () => Promise<T>, timeoutMs: number, reason: () => string): Promise<T> {
-		const promise = work();
+		const promise = Promise.resolve().then(work);
 		const ended = promise.catch(() => undefined).finally(() => this.#running.delete(ended));
 		this.#running.add(ended);
 		return withDeadline(this.#clock, promise, timeoutMs, () => storeUnavailable(reason()));
@@ -52,6 +52,6 @@ export class RunningWork {
 	/** Resolves when nothing runs, or when the time is up. */
 	async settle(timeoutMs: number): Promise<void> {
 		const all = Promise.all(this.#running);
-		await withDeadline(this.#clock, all, timeoutMs, () => new Error('the work goes on')).catch(() => undefined);
+		await withDeadline(this.#clock, all, timeoutMs, () => new Error('the work continues')).catch(() => undefined);
 	}
 }

@@ -1,0 +1,51 @@
+/** Work on videos that may wait: deleting what is over, and the media of what is deleted. */
+import { Type } from 'typebox';
+import type { Logger } from '../../core/logger.ts';
+import { recordedPrefix } from '../../packager/recording/journal-entry.ts';
+import type { ObjectStore } from '../../packager/store/object-store.ts';
+import type { JobKind, Jobs } from '../platform/jobs/jobs.ts';
+import type { VideoStore } from './video-store.ts';
+
+/** Deletes the objects of a deleted video, then its rows. */
+export const DELETE_MEDIA = {
+	name: 'delete-video-media',
+	data: Type.Object({ videoId: Type.String() }),
+} as const satisfies JobKind;
+
+/** Deletes videos whose time is over. */
+const EXPIRE = { name: 'expire-videos', data: Type.Object({}) } as const satisfies JobKind;
+const EXPIRE_SECONDS = 600;
+/** So many names go into one call of the store. */
+const BATCH = 500;
+
+type VideoJobsDependencies = {
+	jobs: Pick<Jobs, 'define' | 'every'>;
+	videos: VideoStore;
+	store: Pick<ObjectStore, 'list' | 'delete'>;
+	logger: Logger;
+};
+
+/** Call it before the jobs start. */
+export function defineVideoJobs({ jobs, videos, store, logger }: VideoJobsDependencies): void {
+	jobs.define(DELETE_MEDIA, async ({ videoId }, { signal }) => {
+		let names: string[] = [];
+		for await (const name of store.list(recordedPrefix(videoId))) {
+			signal.throwIfAborted();
+			names.push(name);
+			if (names.length === BATCH) {
+				await store.delete(names);
+				names = [];
+			}
+		}
+		await store.delete(names);
+		await videos.forget(videoId);
+	});
+	jobs.define(EXPIRE, async (_data, { signal }) => {
+		for (const id of await videos.listExpired()) {
+			signal.throwIfAborted();
+			await videos.delete(id);
+			logger.info({ videoId: id }, 'a video is deleted: its time is over');
+		}
+	});
+	jobs.every(EXPIRE, { seconds: EXPIRE_SECONDS });
+}
