@@ -266,7 +266,12 @@ async function assemble(
 	await app.register(answerOtherMethods(routes));
 	await app.register(apiDocsPage);
 	if (webFolder !== undefined) {
-		await app.register(createWebPages(webFolder, (name) => channels.locator.mayExist(name)));
+		await app.register(
+			createWebPages(webFolder, {
+				isChannel: (name) => channels.locator.mayExist(name),
+				isVideo: (id) => videos.mayExist(id),
+			}),
+		);
 	}
 	await jobs.start();
 	await videos.start();

@@ -22,7 +22,12 @@ describe('createWebPages', () => {
 		server = fastify();
 		registerErrorHandler(server, new RecordingLogger());
 		server.get('/api/v1/channels', () => []);
-		await server.register(createWebPages(folder, (name) => Promise.resolve(name === 'demo')));
+		await server.register(
+			createWebPages(folder, {
+				isChannel: (name) => Promise.resolve(name === 'demo'),
+				isVideo: (id) => Promise.resolve(id === '01video'),
+			}),
+		);
 	});
 
 	afterAll(async () => {
@@ -35,7 +40,14 @@ describe('createWebPages', () => {
 		['/login', 200],
 		['/demo', 200],
 		['/embed/demo', 200],
+		['/demo/videos', 200],
+		['/videos/01video', 200],
+		['/embed/videos/01video', 200],
 		['/nobody', 404],
+		['/nobody/videos', 404],
+		['/videos/demo', 404],
+		['/embed/videos/demo', 404],
+		['/videos', 404],
 		['/embed/nobody', 404],
 		['/no/such/page', 404],
 		['/api/v1/no-such-route', 404],
@@ -75,6 +87,8 @@ describe('createWebPages', () => {
 
 	it('forbids other sites to frame a page, except the embed', async () => {
 		expect((await server.inject('/demo')).headers['content-security-policy']).toContain("frame-ancestors 'self'");
-		expect((await server.inject('/embed/demo')).headers['content-security-policy']).not.toContain('frame-ancestors');
+		for (const url of ['/embed/demo', '/embed/videos/01video']) {
+			expect((await server.inject(url)).headers['content-security-policy']).not.toContain('frame-ancestors');
+		}
 	});
 });

@@ -6,16 +6,39 @@ import { SpillwayError } from '../../core/errors/errors.ts';
 import { redactUrl } from '../platform/http/redact-url.ts';
 import { CONTENT_SECURITY_POLICY, PERMISSIONS_POLICY } from '../platform/http/security-headers.ts';
 
-/** A single path segment is a channel's name or a page of the product. */
-const PAGE_PATHS = ['/', '/:page', '/embed/:channel'] as const;
+/** A single path segment is a channel's name or a page of the product. As in web/src/app/router.ts. */
+const PAGE_PATHS = [
+	'/',
+	'/:page',
+	'/:channel/videos',
+	'/videos/:video',
+	'/embed/:channel',
+	'/embed/videos/:video',
+] as const;
 /** As in web/src/app/router.ts. */
 const PAGES: ReadonlySet<string> = new Set(['login', 'signup', 'settings', 'dashboard']);
+
+type PageParams = { page?: string; channel?: string; video?: string };
 
 /** Without validators, so that a browser with a cached page gets the body with its 404. */
 const NOT_FOUND_OPTIONS = { etag: false, lastModified: false } as const;
 
-/** `folder`: contains index.html and assets/. For a name that is no channel the page has status 404. */
-export function createWebPages(folder: string, isChannel: (name: string) => Promise<boolean>): FastifyPluginAsync {
+/** What pages are about. For one that does not exist the page has status 404. */
+type PageSubjects = {
+	isChannel: (name: string) => Promise<boolean>;
+	/** False also for a private video: its page shows it to its owner, and its address says nothing to others. */
+	isVideo: (id: string) => Promise<boolean>;
+};
+
+/** `folder`: contains index.html and assets/. */
+export function createWebPages(folder: string, { isChannel, isVideo }: PageSubjects): FastifyPluginAsync {
+	const exists = async ({ page, channel, video }: PageParams): Promise<boolean> => {
+		if (video !== undefined) {
+			return isVideo(video);
+		}
+		const name = channel ?? page;
+		return name === undefined || (page !== undefined && PAGES.has(page)) || isChannel(name);
+	};
 	return async (app) => {
 		app.addHook('onRequest', async (request, reply) => {
 			if (request.ws) {
@@ -52,17 +75,16 @@ export function createWebPages(folder: string, isChannel: (name: string) => Prom
 			return reply.code(404).header('cache-control', 'no-cache').sendFile('index.html', NOT_FOUND_OPTIONS);
 		});
 		for (const path of PAGE_PATHS) {
-			app.get<{ Params: { page?: string; channel?: string } }>(path, async (request, reply) => {
-				const name = request.params.channel ?? request.params.page;
-				if (path === '/:page' && name?.includes('.')) {
+			app.get<{ Params: PageParams }>(path, async (request, reply) => {
+				if (request.params.page?.includes('.') === true) {
 					// A missing file, such as /robots.txt.
 					throw new SpillwayError('ROUTE_NOT_FOUND', [redactUrl(request.url)]);
 				}
-				const exists = name === undefined || (path === '/:page' && PAGES.has(name)) || (await isChannel(name));
+				const isFound = await exists(request.params);
 				return reply
-					.code(exists ? 200 : 404)
+					.code(isFound ? 200 : 404)
 					.header('cache-control', 'no-cache')
-					.sendFile('index.html', exists ? {} : NOT_FOUND_OPTIONS);
+					.sendFile('index.html', isFound ? {} : NOT_FOUND_OPTIONS);
 			});
 		}
 	};

@@ -37,6 +37,8 @@ export type VideosConfig = RecordingLimitsConfig & RecordingsConfig & { mediaFol
 
 type Videos = {
 	routes: FastifyPluginAsync;
+	/** For everyone: false for a private video. True also while the database is unavailable. */
+	mayExist(id: string): Promise<boolean>;
 	/** Begins to record, and ends what a killed server left open. Call it when the jobs have started. */
 	start(): Promise<void>;
 	/** Ends the recordings. Call it when the broadcasts have ended. Idempotent. */
@@ -80,6 +82,11 @@ export function createVideos(deps: VideosDependencies, config: VideosConfig): Vi
 				}),
 			);
 		},
+		mayExist: (id) =>
+			videos.find(id).then(
+				(video) => video !== undefined && video.visibility !== 'private',
+				() => true,
+			),
 		start: () => recordings.start(),
 		close: () => scope.close('server-shutdown'),
 	};

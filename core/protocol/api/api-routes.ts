@@ -9,6 +9,15 @@ import type { IngestAddresses } from './ingest-address.ts';
 import type { ModeratorList } from './moderator.ts';
 import type { ServerTime } from './server-time.ts';
 import type { NewStreamKey, StreamKeyCreation, StreamKeyList } from './stream-key.ts';
+import type {
+	OwnVideo,
+	RecordingChange,
+	RecordingStatus,
+	VideoChange,
+	VideoDeletion,
+	VideoList,
+	VideoListQuery,
+} from './video.ts';
 
 /** Method and address → query, body and answer; `undefined`: without content. */
 export type ApiRoutes = {
@@ -36,6 +45,12 @@ export type ApiRoutes = {
 	'PATCH /api/v1/channels/:channel/chat-settings': { body: ChatSettingsChange; answer: ChannelChatSettings };
 	'GET /api/v1/channels/:channel/chat-restrictions': { answer: ChatRestrictionList };
 	'DELETE /api/v1/channels/:channel/chat-restrictions/:user': { answer: undefined };
+	'GET /api/v1/channels/:channel/videos': { query: VideoListQuery; answer: VideoList };
+	'GET /api/v1/channels/:channel/recording': { answer: RecordingStatus };
+	'PUT /api/v1/channels/:channel/recording': { body: RecordingChange; answer: RecordingStatus };
+	'GET /api/v1/videos/:video': { answer: OwnVideo };
+	'PATCH /api/v1/videos/:video': { body: VideoChange; answer: OwnVideo };
+	'DELETE /api/v1/videos/:video': { answer: VideoDeletion };
 	'GET /api/v1/streams/ingest': { answer: IngestAddresses };
 };
 

@@ -1,6 +1,7 @@
 /** The routes of the pages. */
 import { createRouter, createWebHistory, type RouteLocation, type RouteLocationRaw } from 'vue-router';
 import { parseChannelName } from '../../../core/ids.ts';
+import { parseTime } from './texts/time-text.ts';
 import HomePage from '../features/discovery/HomePage.vue';
 import { DELIVERY_TIERS, type DeliveryTier } from '../../../core/protocol/tiers.ts';
 
@@ -9,6 +10,13 @@ function channelProps(route: RouteLocation): { name: string; initialTier: Delive
 	const name = String(route.params['name']).toLowerCase();
 	const wanted = DELIVERY_TIERS.find((tier) => tier === route.query['tier']);
 	return { name, initialTier: wanted, key: name };
+}
+
+/** `?t=1h2m3s`, or seconds, chooses where to begin. */
+function videoProps(route: RouteLocation): { id: string; askedSeconds: number | undefined; key: string } {
+	const id = String(route.params['id']);
+	const time = route.query['t'];
+	return { id, askedSeconds: typeof time === 'string' ? parseTime(time) : undefined, key: id };
 }
 
 /** A path that cannot be a channel's name is not found, without a request. */
@@ -29,6 +37,23 @@ export const router = createRouter({
 		{ path: '/signup', component: () => import('../features/account/SignupPage.vue') },
 		{ path: '/settings', component: () => import('../features/account/SettingsPage.vue') },
 		{ path: '/dashboard', component: () => import('../features/dashboard/DashboardPage.vue') },
+		{ path: '/videos/:id', component: () => import('../features/videos/VideoPage.vue'), props: videoProps },
+		{
+			path: '/embed/videos/:id',
+			component: () => import('../features/videos/VideoEmbedPage.vue'),
+			// `?autoplay=1`: begins by itself.
+			props: (route) => ({ ...videoProps(route), isAutoplay: route.query['autoplay'] === '1' }),
+			meta: { isBare: true },
+		},
+		{
+			path: '/:name/videos',
+			component: () => import('../features/videos/ChannelVideosPage.vue'),
+			props: ({ params }) => {
+				const name = String(params['name']).toLowerCase();
+				return { name, key: name };
+			},
+			beforeEnter: mustBeChannelName,
+		},
 		{
 			path: '/embed/:name',
 			component: () => import('../features/watch/EmbedPage.vue'),

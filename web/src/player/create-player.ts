@@ -19,7 +19,7 @@ import { createHlsPlayback } from './playback/hls-playback.ts';
 import { preloadHls } from './playback/hls-preload.ts';
 import type { PlaybackError, PlaybackErrorKind, PlaybackState } from './playback/playback-state.ts';
 import type { Playback, PlaybackStatistics } from './playback/playback.ts';
-import { matchQuality, qualityName, type Quality, type QualityPreference } from './playback/quality.ts';
+import type { Quality, QualityPreference } from './playback/quality.ts';
 import type { PlaybackDeps } from './playback/tier-playback.ts';
 import { createWebrtcPlayback } from './playback/webrtc-playback.ts';
 import { watchScreenPlace } from './screen-place.ts';
@@ -27,7 +27,6 @@ import { SignalingClient, type SocketLike } from './signaling/signaling-client.t
 import { readLine, readSettings, readTier, writeLine, writeSettings, writeTier } from './viewer-memory.ts';
 import { QualityChoice, shownRung } from './quality-choice.ts';
 
-export { matchQuality, qualityName };
 export type {
 	LineProblem,
 	PlaybackError,

@@ -1,6 +1,14 @@
 /** Numbers as the pages write them. */
 import { describe, expect, it } from 'vitest';
-import { formatBitrate, formatCodec, formatDuration, formatFrameRate, formatSeconds } from './format.ts';
+import {
+	formatBitrate,
+	formatBytes,
+	formatCodec,
+	formatDate,
+	formatDuration,
+	formatFrameRate,
+	formatSeconds,
+} from './format.ts';
 
 describe('format', () => {
 	it('formats latency in seconds', () => {
@@ -27,6 +35,27 @@ describe('format', () => {
 			'59 min',
 			'1 h 05 min',
 		]);
+	});
+
+	it('formats sizes of files, also at the limits of the units', () => {
+		const sizes = [0, 12, 640_000, 999_499, 999_500, 35_400_000, 999_600_000, 1_230_000_000, 20e9, 250e9, 3.4e12];
+		expect(sizes.map(formatBytes)).toEqual([
+			'0 MB',
+			'1 KB',
+			'640 KB',
+			'999 KB',
+			'1 MB',
+			'35 MB',
+			'1 GB',
+			'1.2 GB',
+			'20 GB',
+			'250 GB',
+			'3.4 TB',
+		]);
+	});
+
+	it('formats dates with the name of the month', () => {
+		expect(formatDate('2026-11-12T12:00:00.000Z')).toBe('12 Nov 2026');
 	});
 
 	it('names codecs from all spellings', () => {

@@ -36,6 +36,27 @@ export function formatDuration(ms: number): string {
 	return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`;
 }
 
+const BYTE_UNITS = ['KB', 'MB', 'GB', 'TB'] as const;
+
+/** `0 MB`, `640 KB`, `35 MB`, `1.2 GB`, in powers of 1000. */
+export function formatBytes(bytes: number): string {
+	if (bytes < 1000) {
+		return bytes === 0 ? '0 MB' : '1 KB';
+	}
+	let [value, unit] = [bytes / 1000, 0];
+	while (value >= 999.5 && unit < BYTE_UNITS.length - 1) {
+		value /= 1000;
+		unit++;
+	}
+	const rounded = value.toFixed(unit >= 2 && value < 99.95 ? 1 : 0).replace(/\.0$/, '');
+	return `${rounded} ${BYTE_UNITS[unit]}`;
+}
+
+/** `12 Nov 2026`, in the viewer's time zone. */
+export function formatDate(date: string): string {
+	return new Date(date).toLocaleDateString('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
+}
+
 const CODEC_NAMES: Record<string, string> = {
 	avc1: 'H.264',
 	h264: 'H.264',

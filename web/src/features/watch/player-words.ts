@@ -4,7 +4,7 @@ import { formatLineProblem, TIER_NAMES } from '../../app/texts/tier-words.ts';
 import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 
 /** `cover`: on a dark ground, without a picture. `note`: over the last picture. */
-export type PlayerNotice = {
+type PlayerNotice = {
 	form: 'cover' | 'note';
 	title: string;
 	text: string;

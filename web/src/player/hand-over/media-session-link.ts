@@ -3,15 +3,26 @@ import type { ChannelDescription } from '../../../../core/protocol/api/channel-d
 import type { PlaybackState } from '../playback/playback-state.ts';
 
 const ACTIONS = ['play', 'pause', 'stop'] as const;
+const SEEK_ACTIONS = ['seekbackward', 'seekforward', 'seekto'] as const;
+/** Where the system does not name a step. */
+const SEEK_SECONDS = 10;
+
+/** For media with a beginning and an end. */
+type SeekHandlers = { seekBy: (seconds: number) => void; seekTo: (seconds: number) => void };
 
 /** One per player; the page has one media session, whichever element plays. */
 export class MediaSessionLink {
 	/** Older browsers have none. */
 	readonly #session: MediaSession | undefined = navigator.mediaSession;
 
-	constructor(onPaused: (isPaused: boolean) => void) {
+	constructor(onPaused: (isPaused: boolean) => void, seeking?: SeekHandlers) {
 		for (const action of ACTIONS) {
 			this.#handle(action, () => onPaused(action !== 'play'));
+		}
+		if (seeking !== undefined) {
+			this.#handle('seekbackward', ({ seekOffset }) => seeking.seekBy(-(seekOffset ?? SEEK_SECONDS)));
+			this.#handle('seekforward', ({ seekOffset }) => seeking.seekBy(seekOffset ?? SEEK_SECONDS));
+			this.#handle('seekto', ({ seekTime }) => seeking.seekTo(seekTime ?? 0));
 		}
 	}
 
@@ -30,8 +41,17 @@ export class MediaSessionLink {
 		}
 	}
 
+	/** Where it plays, for the system's seek bar. */
+	updatePosition(state: Required<MediaPositionState>): void {
+		try {
+			this.#session?.setPositionState?.(state);
+		} catch {
+			// The length is not known yet.
+		}
+	}
+
 	close(): void {
-		for (const action of ACTIONS) {
+		for (const action of [...ACTIONS, ...SEEK_ACTIONS]) {
 			this.#handle(action, null);
 		}
 		if (this.#session !== undefined) {

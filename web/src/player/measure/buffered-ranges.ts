@@ -2,7 +2,8 @@
 
 type BufferedMedia = Pick<HTMLVideoElement, 'buffered' | 'currentTime'>;
 
-type Range = { startSeconds: number; endSeconds: number };
+/** A stretch of media on the element's timeline. */
+export type MediaRange = { startSeconds: number; endSeconds: number };
 
 /** This far before its start counts as inside a range, as in hls.js's maxBufferHole. */
 const BEFORE_SECONDS = 0.1;
@@ -19,7 +20,7 @@ export function bufferedAheadSeconds({ buffered, currentTime }: BufferedMedia): 
 
 /** The start of the longest range. */
 export function startOfLongest({ buffered }: BufferedMedia): number | undefined {
-	const lengthOf = ({ startSeconds, endSeconds }: Range): number => endSeconds - startSeconds;
+	const lengthOf = ({ startSeconds, endSeconds }: MediaRange): number => endSeconds - startSeconds;
 	return rangesOf(buffered).toSorted((one, other) => lengthOf(other) - lengthOf(one))[0]?.startSeconds;
 }
 
@@ -30,7 +31,7 @@ export function startAfterHole({ buffered, currentTime }: BufferedMedia): number
 	)?.startSeconds;
 }
 
-function rangesOf(buffered: TimeRanges): Range[] {
+export function rangesOf(buffered: TimeRanges): MediaRange[] {
 	return Array.from({ length: buffered.length }, (_, index) => ({
 		startSeconds: buffered.start(index),
 		endSeconds: buffered.end(index),

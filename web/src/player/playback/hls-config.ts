@@ -61,9 +61,20 @@ export const BUFFER_LENGTHS = {
 	behind: { maxBufferLength: 12, maxMaxBufferLength: 12 },
 } as const;
 
-export const HLS_CONFIG: Partial<HlsConfig> = {
-	lowLatencyMode: true,
+/** For live channels and videos: neither advertisements nor metadata are in our media. */
+export const COMMON_HLS_CONFIG: Partial<HlsConfig> = {
 	enableWorker: true,
+	testBandwidth: false,
+	abrEwmaDefaultEstimate: 5_000_000,
+	enableInterstitialPlayback: false,
+	enableDateRangeMetadataCues: false,
+	enableEmsgMetadataCues: false,
+	enableID3MetadataCues: false,
+};
+
+export const HLS_CONFIG: Partial<HlsConfig> = {
+	...COMMON_HLS_CONFIG,
+	lowLatencyMode: true,
 	// Our own controller steers (rate-controller.ts). That of hls.js never catches up with less than 1 s of buffer, and
 	// each stall moves its target back for good (video-dev/hls.js#6350). liveSyncDurationCount stays unset: it adds
 	// seconds in low-latency mode (#4212).
@@ -77,12 +88,6 @@ export const HLS_CONFIG: Partial<HlsConfig> = {
 	nudgeOffset: 0.05,
 	nudgeMaxRetry: 8,
 	startFragPrefetch: true,
-	testBandwidth: false,
-	abrEwmaDefaultEstimate: 5_000_000,
-	enableInterstitialPlayback: false,
-	enableDateRangeMetadataCues: false,
-	enableEmsgMetadataCues: false,
-	enableID3MetadataCues: false,
 	manifestLoadPolicy: MANIFEST_POLICY,
 	playlistLoadPolicy: PLAYLIST_POLICY,
 	fragLoadPolicy: FRAGMENT_POLICY,

@@ -1,6 +1,6 @@
 /** The LL-HLS tier over hls.js: connects, steers the distance to the live edge, and repairs. */
-import type * as HlsModule from 'hls.js';
 import { captureTimeOfMedia } from '../measure/capture-clock.ts';
+import { hasMediaSource, loadHlsLibrary } from './hls-library.ts';
 import { LadderUnavailable, loadLadder } from './hls-rungs.ts';
 import { HlsSession } from './hls-session.ts';
 import { NativeHlsConnection } from './native-hls-connection.ts';
@@ -23,7 +23,7 @@ export type HlsBrowser = {
 };
 
 const BROWSER: HlsBrowser = {
-	hasMediaSource: () => typeof MediaSource !== 'undefined' || 'ManagedMediaSource' in globalThis,
+	hasMediaSource,
 	loadLibrary: loadHlsLibrary,
 	loadLadder,
 };
@@ -43,11 +43,6 @@ export function createHlsPlayback(deps: PlaybackDeps, options: HlsOptions, brows
 		? new HlsJsConnection({ ...deps, browser }, options)
 		: new NativeHlsConnection(deps, options);
 	return new TierPlayback({ ...deps, connection });
-}
-
-/** Loads hls.js, which WebRTC viewers do not need. */
-export function loadHlsLibrary(): Promise<typeof HlsModule> {
-	return import('hls.js');
 }
 
 type ConnectionDeps = Pick<PlaybackDeps, 'clock' | 'logger' | 'isPageVisible'> & { browser: HlsBrowser };

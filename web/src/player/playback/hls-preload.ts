@@ -3,7 +3,7 @@
  * which stay in the browser's cache as long as the broadcast lasts. In an emergency only playlists and parts are left
  * to load.
  */
-import { loadHlsLibrary } from './hls-playback.ts';
+import { loadHlsLibrary } from './hls-library.ts';
 
 const DEADLINE_MS = 8000;
 /** A source, five rungs and three sounds; a playlist with many more is not ours. */

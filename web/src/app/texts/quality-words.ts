@@ -1,5 +1,5 @@
 /** The player's quality menu in words. Pure. */
-import { qualityName, type Quality, type QualityPreference } from '../../player/create-player.ts';
+import { qualityName, type Quality, type QualityPreference } from '../../player/playback/quality.ts';
 
 /** Value of the entry with which the player chooses. */
 export const AUTOMATIC = 'auto';

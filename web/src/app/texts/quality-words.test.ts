@@ -1,6 +1,6 @@
 /** The quality menu in words. */
 import { describe, expect, it } from 'vitest';
-import { matchQuality, type Quality, type QualityPreference } from '../../player/create-player.ts';
+import { matchQuality, type Quality, type QualityPreference } from '../../player/playback/quality.ts';
 import { formatChoice, qualityEntries } from './quality-words.ts';
 
 const SOURCE: Quality = { id: 'a', kind: 'picture', heightPixels: 1080, frameRate: 60, isSource: true };
