@@ -17,11 +17,11 @@ import { ServerUnderTest, waitUntilLive, type ServerAddresses } from './measure/
 import { type BenchCommand, say } from './bench-options.ts';
 
 /** What is spoilt between the kill and the next start. */
-export const DAMAGES = ['none', 'torn-line', 'half-object'] as const;
-export type Damage = (typeof DAMAGES)[number];
+const DAMAGES = ['none', 'torn-line', 'half-object'] as const;
+type Damage = (typeof DAMAGES)[number];
 
-/** @internal for tests */
-export type KillRound = {
+/** */
+type KillRound = {
 	damage: Damage;
 	/** From the first playlist to the kill. */
 	livedMs: number;
@@ -35,8 +35,8 @@ export type KillRound = {
 	failures: string[];
 };
 
-/** @internal for tests */
-export type ReturnedRecording = {
+/** */
+type ReturnedRecording = {
 	/** From the first picture that a publisher made to the last one. */
 	wallSeconds: number;
 	/** Of each track, gaps included. */
@@ -135,8 +135,12 @@ export async function runReturn(
 			await publisher.start();
 			await waitUntilLive(server.addresses);
 			await sleep(systemClock, onAirMs);
-			await publisher.kill();
-			await sleep(systemClock, index === publishers.length - 1 ? 0 : awayMs);
+			if (index === publishers.length - 1) {
+				await publisher.stop();
+			} else {
+				await publisher.kill();
+				await sleep(systemClock, awayMs);
+			}
 		}
 	} finally {
 		await Promise.all(publishers.map((publisher) => publisher.stop()));
@@ -156,8 +160,8 @@ export async function runReturn(
 	};
 }
 
-/** A line for each complaint of a player, and for each that plays nothing. @internal for tests */
-export async function playAll(url: string, origin: string): Promise<string[]> {
+/** A line for each complaint of a player, and for each that plays nothing. */
+async function playAll(url: string, origin: string): Promise<string[]> {
 	const failures: string[] = [];
 	for (const result of [await playWithFfmpeg(url, 3_600_000), await playWithFfprobe(url, 3_600_000)]) {
 		failures.push(...result.complaints.map((line) => `${result.player}: ${line}`));
@@ -178,8 +182,8 @@ export async function playAll(url: string, origin: string): Promise<string[]> {
 	return failures;
 }
 
-/** The newest video, once it is ready. Rejects by a deadline. @internal for tests */
-export async function waitForReady(addresses: ServerAddresses): Promise<Video> {
+/** The newest video, once it is ready. Rejects by a deadline. */
+async function waitForReady(addresses: ServerAddresses): Promise<Video> {
 	const endMs = systemClock.monotonicMs() + READY_DEADLINE_MS;
 	let last = 'there is none';
 	while (systemClock.monotonicMs() < endMs) {

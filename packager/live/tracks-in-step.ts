@@ -363,7 +363,7 @@ export class TracksInStep {
 
 /**
  * The parameter sets of H.264 as key frames carry them. FFmpeg 5.1 does not read the init segment after a
- * discontinuity ("Found duplicated MOOV Atom"), so a changed picture would be decoded with the first run's sets.
+ * discontinuity ("Found duplicated MOOV Atom"), so it decodes a changed picture with the first run's sets.
  * Undefined for sound.
  */
 function inBandParameterSets(config: TrackConfig): Uint8Array | undefined {

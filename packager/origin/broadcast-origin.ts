@@ -16,7 +16,7 @@ import { RenderedPlaylist, type RenderCounts, type RenderedBody } from './render
 import type { MediaAnswer } from './send-body.ts';
 
 /** A playlist with what a cache may know about it. */
-export type PlaylistAnswer = { body: RenderedBody; kind: AnswerKind };
+type PlaylistAnswer = { body: RenderedBody; kind: AnswerKind };
 
 /** The sender of a request. */
 export interface OriginClient {

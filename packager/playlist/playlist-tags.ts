@@ -37,7 +37,7 @@ export function formatPartSeconds(seconds: number): string {
 	return formatUnits(partUnits(seconds));
 }
 
-/** Seconds of a segment of these parts: what their printed durations add up to, exactly. @internal for tests */
+/** Seconds of a segment of these parts: what their printed durations add up to, exactly. */
 export function formatSegmentSeconds(partSeconds: readonly number[]): string {
 	return formatUnits(partSeconds.reduce((sum, seconds) => sum + partUnits(seconds), 0));
 }

@@ -6,7 +6,7 @@ import type { Rung } from '../../core/media/rung.ts';
 import type { TrackFacts } from '../rendition/track-facts.ts';
 
 /** Why a segment has no bytes. `away`: nothing was received. `not-stored`: no room. `lost`: found missing later. */
-export type GapReason = 'away' | 'not-stored' | 'lost';
+type GapReason = 'away' | 'not-stored' | 'lost';
 
 /** One segment of one track. */
 export type SegmentEntry = {

@@ -9,7 +9,7 @@ import type { Logger } from '../../core/logger.ts';
 import type { JournalEntry } from './journal-entry.ts';
 import type { JournalFile } from './journal-file.ts';
 
-/** Where the entries of one recording end up. */
+/** Where the entries of one recording end up. @internal for tests */
 export interface JournalSink {
 	/**
 	 * Writes all or none; entries that are there already stay as they are. `refused`: another owner has taken over the

@@ -115,7 +115,7 @@ describe('Recorder', () => {
 		expect(recorder.stopReason).toBeUndefined();
 	});
 
-	it('makes gaps of what has no room, says so, and goes on when there is room again', async () => {
+	it('makes gaps of what has no room, reports it, and continues when there is room again', async () => {
 		watched = new WatchedBroadcast();
 		recorder = record(watched);
 		watched.feed(rtmpLike(8));

@@ -42,7 +42,7 @@ const TARGET_DURATION_SECONDS = 3;
 type Listed = RecordedSegment & { name: string };
 
 /** The part of the timeline that a recording shows, in seconds. */
-export type RecordedWindow = { startSeconds: number; endSeconds: number };
+type RecordedWindow = { startSeconds: number; endSeconds: number };
 
 /**
  * From the first to the last segment with bytes of the source's picture, or of its sound where it has none; undefined
@@ -118,7 +118,7 @@ export function formatVodMultivariant(tracks: readonly RecordedTrack[]): string 
 }
 
 /** The track whose time is that of the recording: the source's picture, or its sound where it has none. */
-export function sourceOf(tracks: readonly RecordedTrack[]): RecordedTrack | undefined {
+function sourceOf(tracks: readonly RecordedTrack[]): RecordedTrack | undefined {
 	const own = tracks.filter(({ rung, segments }) => rung === null && segments.some(({ isGap }) => !isGap));
 	return own.find(({ facts }) => facts[0]?.kind === 'video') ?? own[0];
 }

@@ -35,7 +35,7 @@ type VideosDependencies = {
 
 export type VideosConfig = RecordingLimitsConfig & RecordingsConfig & { mediaFolder: string };
 
-export type Videos = {
+type Videos = {
 	routes: FastifyPluginAsync;
 	/** For everyone: false for a private video. True also while the database is unavailable. */
 	mayExist(id: string): Promise<boolean>;

@@ -88,7 +88,7 @@ export class RecordingLimits {
 		if (disk !== undefined) {
 			const room = disk.totalBytes - this.#reservedBytes(disk);
 			if (disk.totalBytes - disk.freeBytes >= room * NOTICE_SHARE) {
-				notices.push("The server's disk is 90 % full. When it is full, recording stops and the live stream goes on.");
+				notices.push("The server's disk is 90 % full. When it is full, recording stops and the live stream continues.");
 			}
 		}
 		if (maxBytes > 0 && totalBytes >= maxBytes * NOTICE_SHARE) {

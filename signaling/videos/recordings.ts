@@ -20,7 +20,7 @@ import type { RecordingLimits } from './recording-limits.ts';
 import type { RecordingSetting, VideoStore } from './video-store.ts';
 
 /** One that runs. */
-export type RunningRecording = {
+type RunningRecording = {
 	videoId: string;
 	channelId: ChannelId;
 	broadcastId: BroadcastId;
@@ -146,8 +146,8 @@ export class Recordings {
 		live.archive = recorder;
 		recorder.on('stopped', (reason) =>
 			reason === undefined
-				? logger.info({}, 'recording goes on')
-				: logger.warn({ reason }, 'recording has stopped; the live broadcast goes on'),
+				? logger.info({}, 'recording continues')
+				: logger.warn({ reason }, 'recording has stopped; the live broadcast continues'),
 		);
 		this.#running.set(broadcastId, { videoId, channelId, broadcastId, ownerId, recorder });
 		logger.info({}, 'recording');

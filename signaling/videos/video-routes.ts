@@ -209,7 +209,7 @@ async function describeRecording(deps: VideoRoutesDependencies, channel: Channel
 	const running = recordings.running.find(({ channelId }) => channelId === channel.id);
 	const isWanted = isRecordingWanted(setting);
 	const refusal = running?.recorder.stopReason ?? (isWanted ? limits.refusal(setting.ownerId) : undefined);
-	const stopped = refusal === undefined ? [] : [`Nothing is recorded: ${refusal}. The live stream goes on.`];
+	const stopped = refusal === undefined ? [] : [`Nothing is recorded: ${refusal}. The live stream continues.`];
 	return {
 		choice: setting.choice ?? null,
 		isWanted,

@@ -137,7 +137,7 @@ export class VideoStore {
 		});
 	}
 
-	/** Takes a recording over from whoever had it. Returns the new owner's epoch; undefined when it has ended. */
+	/** Takes a recording over from its owner. Returns the new owner's epoch; undefined when it has ended. */
 	async takeOver(videoId: string): Promise<number | undefined> {
 		const [row] = await this.#deps.database.query<{ owner_epoch: number }>(
 			'UPDATE videos SET owner_epoch = owner_epoch + 1 WHERE id = $1 AND ended_at IS NULL RETURNING owner_epoch',

@@ -27,7 +27,7 @@ const config = { cors: { ...PUBLIC_READ, readable: 'all', exposedHeaders: '*' } 
 const SECRET = /^[A-Za-z0-9_-]{22}$/;
 const TRACK = /^(video|audio)\d{1,3}$/;
 const MEDIA_FILE = /^(segment[1-9]\d{0,9}\.m4s|init\d{1,9}\.mp4)$/;
-/** Players leave gaps alone. FFmpeg 5.1 does not know them, and goes on after a file without media. */
+/** Players leave gaps alone. FFmpeg 5.1 does not know them, and continues after a file without media. */
 const GAP_FILE = /^gap[1-9]\d{0,9}\.m4s$/;
 /** ISO/IEC 14496-12 §8.1.2. Not an empty file, of which FFmpeg's `Range: bytes=0-` has no byte. */
 const FREE_BOX = Uint8Array.of(0, 0, 0, 8, 0x66, 0x72, 0x65, 0x65);

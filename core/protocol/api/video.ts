@@ -88,7 +88,7 @@ export type VideoChange = Static<typeof videoChangeSchema>;
 
 /**
  * Of a channel's recording. `off`: not wanted. `idle`: the next broadcast is recorded. `recording`: now. `stopped`: it
- * is wanted, but there is no room or the store is away; the live broadcast goes on.
+ * is wanted, but there is no room or the store is away; the live broadcast continues.
  */
 export const RECORDING_STATES = ['off', 'idle', 'recording', 'stopped'] as const;
 export type RecordingState = (typeof RECORDING_STATES)[number];

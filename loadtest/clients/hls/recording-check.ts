@@ -1,7 +1,7 @@
 /** Reads a video whole: every playlist, every segment, and whether its durations and dates add up. */
 
 /** What one track of a video has. */
-export type CheckedTrack = {
+type CheckedTrack = {
 	uri: string;
 	segmentCount: number;
 	gapCount: number;

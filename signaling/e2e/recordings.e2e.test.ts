@@ -1,0 +1,46 @@
+/** Recordings through the server with real media and real players: kills, returns, and who may see what. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runKill, runReturn } from '../../loadtest/bench/recordings.ts';
+import { ServerUnderTest } from '../../loadtest/bench/measure/server-under-test.ts';
+import { TEST_SETTINGS } from '../../loadtest/source/encoder-settings.ts';
+
+/** A publisher that is gone for longer than this ends the broadcast. */
+const GRACE_WINDOW = { SPILLWAY_INGEST_GRACE_WINDOW_SECONDS: '6' };
+
+describe('recordings', () => {
+	let server: ServerUnderTest;
+
+	beforeAll(async () => {
+		server = await ServerUnderTest.start(GRACE_WINDOW);
+	});
+
+	afterAll(async () => {
+		await server.stop();
+	});
+
+	it.each(['none', 'torn-line', 'half-object'] as const)(
+		'end by themselves after a kill of the server, with a write cut short: %s',
+		async (damage) => {
+			const [round, next] = await runKill(server, {
+				publisher: 'rtmp',
+				settings: TEST_SETTINGS,
+				damage,
+				lifeMs: 4200,
+			});
+			server = next;
+			expect(round.failures).toEqual([]);
+			expect(round.missingSeconds).toBeLessThan(damage === 'half-object' ? round.lastSegmentSeconds + 0.1 : 0.1);
+			expect(round.video.tracks.every(({ isComplete }) => isComplete)).toBe(true);
+		},
+	);
+
+	it('are one for a publisher who is lost and returns by WHIP, and by RTMP with another size', async () => {
+		const returned = await runReturn(server, { settings: TEST_SETTINGS, awayMs: 4000, onAirMs: 3000 });
+		expect(returned.failures).toEqual([]);
+		expect(returned.videoCount).toBe(1);
+		for (const seconds of returned.totalSeconds) {
+			expect(Math.abs(seconds - returned.wallSeconds)).toBeLessThan(0.1);
+		}
+		expect(returned.video.tracks.map(({ discontinuityCount }) => discontinuityCount)).toEqual([2, 2]);
+	});
+});
