@@ -278,9 +278,10 @@ async function mayDo(
 }
 
 function describe({ recordings }: VideoRoutesDependencies, video: VideoRecord, isOwner: boolean): OwnVideo {
-	const running = recordings.running.find(({ videoId }) => videoId === video.id)?.recorder;
-	const durationSeconds = running?.recordedSeconds ?? video.durationSeconds;
-	const isPlayable = running === undefined ? video.endedAt !== undefined : running.storedBytes > 0;
+	const running = recordings.running.find(({ videoId }) => videoId === video.id);
+	const recorder = running?.recorder;
+	const durationSeconds = recorder?.recordedSeconds ?? video.durationSeconds;
+	const isPlayable = running?.isPlayable ?? video.endedAt !== undefined;
 	return {
 		id: video.id,
 		channelId: video.channelId,
@@ -295,10 +296,10 @@ function describe({ recordings }: VideoRoutesDependencies, video: VideoRecord, i
 		posterUrl: null,
 		...(isOwner
 			? {
-					sizeBytes: running?.storedBytes ?? video.sizeBytes,
+					sizeBytes: recorder?.storedBytes ?? video.sizeBytes,
 					expiresAt: video.isKept ? null : (video.expiresAt?.toISOString() ?? null),
 					isKept: video.isKept,
-					missingSeconds: running?.missingSeconds ?? video.missingSeconds,
+					missingSeconds: recorder?.missingSeconds ?? video.missingSeconds,
 				}
 			: {}),
 	};
