@@ -13,6 +13,7 @@ import type { Database } from '../platform/database/database.ts';
 import type { Jobs } from '../platform/jobs/jobs.ts';
 import { RecordingLimits, type RecordingLimitsConfig } from './recording-limits.ts';
 import { Recordings, type RecordingsConfig } from './recordings.ts';
+import { VideoDirectory } from './video-directory.ts';
 import { DELETE_MEDIA, defineVideoJobs } from './video-jobs.ts';
 import { VideoPlaylists } from './video-playlists.ts';
 import { authorizePlayback, createVideoRoutes, type VideoRoutesDependencies } from './video-routes.ts';
@@ -35,7 +36,8 @@ type VideosDependencies = {
 
 export type VideosConfig = RecordingLimitsConfig & RecordingsConfig & { mediaFolder: string };
 
-type Videos = {
+/** @internal for tests */
+export type Videos = {
 	routes: FastifyPluginAsync;
 	/** For everyone: false for a private video. True also while the database is unavailable. */
 	mayExist(id: string): Promise<boolean>;
@@ -68,16 +70,16 @@ export function createVideos(deps: VideosDependencies, config: VideosConfig): Vi
 		config,
 	);
 	scope.onClose(() => recordings.close());
+	const directory = new VideoDirectory({ videos, clock });
 	const playlists = new VideoPlaylists({ videos, clock });
 	return {
 		routes: async (app) => {
-			await app.register(createVideoRoutes({ ...deps, videos, recordings, limits, access, config }));
+			await app.register(createVideoRoutes({ ...deps, videos, recordings, limits, directory, access, config }));
 			await app.register(
 				createVodRoutes({
-					videos,
+					directory,
 					playlists,
 					store,
-					clock,
 					authorizePlayback: async (request, video) => void (await authorizePlayback({ accounts }, request, video)),
 				}),
 			);

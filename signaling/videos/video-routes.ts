@@ -32,6 +32,7 @@ import { refusals } from '../platform/http/schema-validation.ts';
 import type { UploadState } from '../platform/objects/write-behind-store.ts';
 import type { RecordingLimits } from './recording-limits.ts';
 import { isRecordingWanted, type Recordings } from './recordings.ts';
+import type { VideoDirectory } from './video-directory.ts';
 import type { VideoRecord } from './video-row.ts';
 import type { VideoStore } from './video-store.ts';
 
@@ -39,6 +40,7 @@ export type VideoRoutesDependencies = {
 	videos: VideoStore;
 	recordings: Pick<Recordings, 'running'>;
 	limits: RecordingLimits;
+	directory: Pick<VideoDirectory, 'forget'>;
 	accounts: Pick<Accounts, 'authenticator' | 'origin'>;
 	access: ChannelAccess;
 	/** How uploads to the store stand; undefined: there are none. */
@@ -141,6 +143,7 @@ function createChangingRoutes(deps: VideoRoutesDependencies): FastifyPluginAsync
 				if (changed === undefined) {
 					throw new SpillwayError('VIDEO_NOT_FOUND');
 				}
+				deps.directory.forget(before.pathSecret);
 				const isMoved = changed.pathSecret !== before.pathSecret;
 				return { ...describe(deps, changed, true), ...(isMoved ? { purgePaths: purgePaths(before) } : {}) };
 			},
@@ -158,6 +161,7 @@ function createChangingRoutes(deps: VideoRoutesDependencies): FastifyPluginAsync
 				if (!(await videos.delete(video.id))) {
 					throw new SpillwayError('VIDEO_NOT_FOUND');
 				}
+				deps.directory.forget(video.pathSecret);
 				return { purgePaths: purgePaths(video) };
 			},
 		);
