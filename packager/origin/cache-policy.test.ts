@@ -13,6 +13,7 @@ it('gives each kind of answer its cache life', () => {
 		'growing-video-playlist': 'public, max-age=1',
 		'private-video-playlist': 'private, no-store',
 		'private-video-media': 'private, max-age=86400, immutable',
+		'presigned-redirect': 'private, max-age=240',
 		gone: 'public, max-age=60',
 		'not-found': 'public, max-age=1',
 		'bad-request': 'no-store',
