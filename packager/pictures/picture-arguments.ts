@@ -25,9 +25,7 @@ export function pictureArguments({ widthPixels, heightPixels }: PictureSize, for
 		// Should a picture that is no key frame come in after all, it is not decoded.
 		input: words(COMMON_INPUT, ONE_THREAD, '-skip_frame nokey -f nut'),
 		filters: [],
-		outputs: [
-			[...words('-map 0:v:0 -vf'), filters, ...words('-fps_mode passthrough', encoder(form), COMMON_OUTPUT)],
-		],
+		outputs: [[...words('-map 0:v:0 -vf'), filters, ...words('-fps_mode passthrough', encoder(form), COMMON_OUTPUT)]],
 	};
 }
 

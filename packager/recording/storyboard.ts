@@ -34,7 +34,7 @@ export type SheetPlan = {
 const SHEET_COLUMNS = 10;
 const SHEET_ROWS = 10;
 const SLOTS_PER_SHEET = SHEET_COLUMNS * SHEET_ROWS;
-/** A sheet is some 200 kB: what a page loads when its viewer moves over the whole seek bar. @internal for tests */
+/** A sheet is some 200 kB: what a page loads when its viewer moves over the whole seek bar. */
 export const MAX_SHEETS = 16;
 /** @internal for tests */
 export const LEAST_INTERVAL_SECONDS = 10;

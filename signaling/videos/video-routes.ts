@@ -32,6 +32,7 @@ import { refusals } from '../platform/http/schema-validation.ts';
 import type { UploadState } from '../platform/objects/write-behind-store.ts';
 import type { RecordingLimits } from './recording-limits.ts';
 import { isRecordingWanted, type Recordings } from './recordings.ts';
+import { describePictures } from './video-picture-routes.ts';
 import type { VideoRecord } from './video-row.ts';
 import type { VideoStore } from './video-store.ts';
 
@@ -288,7 +289,7 @@ function describe({ recordings }: VideoRoutesDependencies, video: VideoRecord, i
 		startedAt: video.startedAt.toISOString(),
 		durationSeconds,
 		playlistUrl: isPlayable ? `${vodPath(video)}index.m3u8` : null,
-		posterUrl: null,
+		...describePictures(video),
 		...(isOwner
 			? {
 					sizeBytes: running?.storedBytes ?? video.sizeBytes,

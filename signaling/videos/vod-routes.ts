@@ -8,6 +8,7 @@ import { CACHE_CONTROL, type AnswerKind } from '../../packager/origin/cache-poli
 import { sendMedia, sendPlaylist } from '../../packager/origin/send-body.ts';
 import { recordedObjectName } from '../../packager/recording/journal-entry.ts';
 import type { ObjectStore } from '../../packager/store/object-store.ts';
+import { addVideoPictureRoutes } from './video-picture-routes.ts';
 import type { VideoPlaylists } from './video-playlists.ts';
 import type { VideoRecord } from './video-row.ts';
 import type { VideoStore } from './video-store.ts';
@@ -54,6 +55,7 @@ export function createVodRoutes(deps: VodRoutesDependencies): FastifyPluginAsync
 			const body = await playlists.body(video, undefined);
 			return sendPlaylist(request, reply, { body, kind: playlistKind(video, 'private-video-playlist') });
 		});
+		addVideoPictureRoutes(server, { find, store, authorizePlayback });
 		server.get<{ Params: { secret: string; track: string; file: string } }>(
 			'/vod/:secret/:track/:file',
 			{ config },
