@@ -14,6 +14,7 @@ import type { Database } from '../platform/database/database.ts';
 import type { Jobs } from '../platform/jobs/jobs.ts';
 import { RecordingLimits, type RecordingLimitsConfig } from './recording-limits.ts';
 import { Recordings, type RecordingsConfig } from './recordings.ts';
+import { VideoDirectory } from './video-directory.ts';
 import { DELETE_MEDIA, defineVideoJobs } from './video-jobs.ts';
 import { VideoPictures } from './video-pictures.ts';
 import { VideoPlaylists } from './video-playlists.ts';
@@ -40,7 +41,8 @@ type VideosDependencies = {
 
 export type VideosConfig = RecordingLimitsConfig & RecordingsConfig & { mediaFolder: string };
 
-type Videos = {
+/** @internal for tests */
+export type Videos = {
 	routes: FastifyPluginAsync;
 	/** For everyone: false for a private video. True also while the database is unavailable. */
 	mayExist(id: string): Promise<boolean>;
@@ -63,7 +65,8 @@ export function createVideos(deps: VideosDependencies, config: VideosConfig): Vi
 		makePictures: (handle, videoId, which) => pictures.add(handle, videoId, which),
 	});
 	defineVideoJobs({ jobs, videos, store, logger });
-	const pictures = new VideoPictures({ ...deps, videos, maker: deps.pictures, logger });
+	const directory = new VideoDirectory({ videos, clock });
+	const pictures = new VideoPictures({ ...deps, videos, directory, maker: deps.pictures, logger });
 	const runningBytes = (ownerId: string | undefined): number =>
 		recordings.running
 			.filter((running) => ownerId === undefined || running.ownerId === ownerId)
@@ -78,13 +81,12 @@ export function createVideos(deps: VideosDependencies, config: VideosConfig): Vi
 	const playlists = new VideoPlaylists({ videos, clock });
 	return {
 		routes: async (app) => {
-			await app.register(createVideoRoutes({ ...deps, videos, recordings, limits, access, config }));
+			await app.register(createVideoRoutes({ ...deps, videos, recordings, limits, directory, access, config }));
 			await app.register(
 				createVodRoutes({
-					videos,
+					directory,
 					playlists,
 					store,
-					clock,
 					authorizePlayback: async (request, video) => void (await authorizePlayback({ accounts }, request, video)),
 				}),
 			);

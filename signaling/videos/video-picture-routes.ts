@@ -6,12 +6,12 @@ import { PUBLIC_READ } from '../../core/protocol/api/cors.ts';
 import type { AnswerKind } from '../../packager/origin/cache-policy.ts';
 import { sendPicture } from '../../packager/origin/send-picture.ts';
 import type { ObjectStore } from '../../packager/store/object-store.ts';
+import type { VideoDirectory } from './video-directory.ts';
 import { LAST_POSTER, pictureObjectName } from './video-pictures.ts';
 import type { VideoRecord } from './video-row.ts';
 
 type VideoPictureRoutesDependencies = {
-	/** Throws VIDEO_NOT_FOUND and VIDEO_GONE. */
-	find: (pathSecret: string) => Promise<VideoRecord>;
+	directory: Pick<VideoDirectory, 'find'>;
 	store: Pick<ObjectStore, 'get'>;
 	/** Throws VIDEO_NOT_FOUND for who may not see the video. */
 	authorizePlayback: (request: FastifyRequest, video: VideoRecord) => Promise<void>;
@@ -26,7 +26,7 @@ const SHEET = /^sheet([1-9]\d?)\.jpg$/;
 /** Adds them to routes that set the headers of failures. */
 export function addVideoPictureRoutes(server: FastifyInstance, deps: VideoPictureRoutesDependencies): void {
 	server.get<{ Params: { secret: string; file: string } }>('/vod/:secret/:file', { config }, async (request, reply) => {
-		const video = await deps.find(request.params.secret);
+		const video = await deps.directory.find(request.params.secret);
 		// Pictures show at once what a private video is about, so they ask as its first playlist does.
 		await deps.authorizePlayback(request, video);
 		const picture = pictureAt(video, request.params.file);

@@ -18,6 +18,7 @@ import type { ObjectStore } from '../../packager/store/object-store.ts';
 import type { RecordedTrack } from '../../packager/vod/vod-playlist.ts';
 import type { Database, Queryable } from '../platform/database/database.ts';
 import type { JobKind, Jobs } from '../platform/jobs/jobs.ts';
+import type { VideoDirectory } from './video-directory.ts';
 import type { VideoRecord } from './video-row.ts';
 import type { VideoStore } from './video-store.ts';
 
@@ -51,6 +52,7 @@ type VideoPicturesDependencies = {
 	database: Database;
 	jobs: Pick<Jobs, 'define' | 'add'>;
 	videos: Pick<VideoStore, 'find' | 'tracks'>;
+	directory: Pick<VideoDirectory, 'forget'>;
 	store: Pick<ObjectStore, 'get' | 'put' | 'delete'>;
 	maker: PictureMaker;
 	/** False while media needs the machine. */
@@ -156,28 +158,30 @@ export class VideoPictures {
 	}
 
 	async #enterFirst(videoId: string): Promise<void> {
-		const rows = await this.#deps.database.query(
-			'UPDATE videos SET poster_name = COALESCE(poster_name, $2) WHERE id = $1 AND deleted_at IS NULL RETURNING id',
+		const rows = await this.#deps.database.query<{ path_secret: string }>(
+			'UPDATE videos SET poster_name = COALESCE(poster_name, $2) WHERE id = $1 AND deleted_at IS NULL RETURNING path_secret',
 			[videoId, FIRST_POSTER],
 		);
-		await this.#deleteUnlessKnown(videoId, rows);
+		await this.#afterEntry(videoId, rows);
 	}
 
 	/** Their bytes count as the video's, once. */
 	async #enterAll(videoId: string, count: number, sizeBytes: number): Promise<void> {
-		const rows = await this.#deps.database.query(
+		const rows = await this.#deps.database.query<{ path_secret: string }>(
 			`UPDATE videos SET poster_name = $2, sheet_count = $3,
 			size_bytes = size_bytes + CASE WHEN sheet_count IS NULL THEN $4::bigint ELSE 0 END
-			WHERE id = $1 AND deleted_at IS NULL RETURNING id`,
+			WHERE id = $1 AND deleted_at IS NULL RETURNING path_secret`,
 			[videoId, LAST_POSTER, count, sizeBytes],
 		);
-		await this.#deleteUnlessKnown(videoId, rows);
+		await this.#afterEntry(videoId, rows);
 	}
 
-	/** The video was deleted while its pictures were made: they would stay for good. */
-	async #deleteUnlessKnown(videoId: string, rows: readonly unknown[]): Promise<void> {
-		if (rows.length === 0) {
+	/** The pictures of a video that was deleted meanwhile would stay for good. */
+	async #afterEntry(videoId: string, [row]: readonly { path_secret: string }[]): Promise<void> {
+		if (row === undefined) {
 			await this.#deleteAll(videoId);
+		} else {
+			this.#deps.directory.forget(row.path_secret);
 		}
 	}
 

@@ -32,6 +32,7 @@ import { refusals } from '../platform/http/schema-validation.ts';
 import type { UploadState } from '../platform/objects/write-behind-store.ts';
 import type { RecordingLimits } from './recording-limits.ts';
 import { isRecordingWanted, type Recordings } from './recordings.ts';
+import type { VideoDirectory } from './video-directory.ts';
 import { describePictures } from './video-picture-routes.ts';
 import type { VideoRecord } from './video-row.ts';
 import type { VideoStore } from './video-store.ts';
@@ -40,6 +41,7 @@ export type VideoRoutesDependencies = {
 	videos: VideoStore;
 	recordings: Pick<Recordings, 'running'>;
 	limits: RecordingLimits;
+	directory: Pick<VideoDirectory, 'forget'>;
 	accounts: Pick<Accounts, 'authenticator' | 'origin'>;
 	access: ChannelAccess;
 	/** How uploads to the store stand; undefined: there are none. */
@@ -142,6 +144,7 @@ function createChangingRoutes(deps: VideoRoutesDependencies): FastifyPluginAsync
 				if (changed === undefined) {
 					throw new SpillwayError('VIDEO_NOT_FOUND');
 				}
+				deps.directory.forget(before.pathSecret);
 				const isMoved = changed.pathSecret !== before.pathSecret;
 				return { ...describe(deps, changed, true), ...(isMoved ? { purgePaths: purgePaths(before) } : {}) };
 			},
@@ -159,6 +162,7 @@ function createChangingRoutes(deps: VideoRoutesDependencies): FastifyPluginAsync
 				if (!(await videos.delete(video.id))) {
 					throw new SpillwayError('VIDEO_NOT_FOUND');
 				}
+				deps.directory.forget(video.pathSecret);
 				return { purgePaths: purgePaths(video) };
 			},
 		);
@@ -275,9 +279,10 @@ async function mayDo(
 }
 
 function describe({ recordings }: VideoRoutesDependencies, video: VideoRecord, isOwner: boolean): OwnVideo {
-	const running = recordings.running.find(({ videoId }) => videoId === video.id)?.recorder;
-	const durationSeconds = running?.recordedSeconds ?? video.durationSeconds;
-	const isPlayable = running === undefined ? video.endedAt !== undefined : running.storedBytes > 0;
+	const running = recordings.running.find(({ videoId }) => videoId === video.id);
+	const recorder = running?.recorder;
+	const durationSeconds = recorder?.recordedSeconds ?? video.durationSeconds;
+	const isPlayable = running?.isPlayable ?? video.endedAt !== undefined;
 	return {
 		id: video.id,
 		channelId: video.channelId,
@@ -292,10 +297,10 @@ function describe({ recordings }: VideoRoutesDependencies, video: VideoRecord, i
 		...describePictures(video),
 		...(isOwner
 			? {
-					sizeBytes: running?.storedBytes ?? video.sizeBytes,
+					sizeBytes: recorder?.storedBytes ?? video.sizeBytes,
 					expiresAt: video.isKept ? null : (video.expiresAt?.toISOString() ?? null),
 					isKept: video.isKept,
-					missingSeconds: running?.missingSeconds ?? video.missingSeconds,
+					missingSeconds: recorder?.missingSeconds ?? video.missingSeconds,
 				}
 			: {}),
 	};
