@@ -79,7 +79,8 @@ function locateSync(view: DataView, moofByte: number, headerByte: number, runByt
 	}
 	const defaultFlags = view.getUint32(headerByte + 8);
 	const count = view.getUint32(runByte + 4);
-	let startByte = moofByte + view.getInt32(runByte + 8);
+	// Its data is behind it.
+	let startByte = moofByte + Math.max(view.getUint32(moofByte), view.getInt32(runByte + 8));
 	let offset = runByte + 12;
 	for (let index = 0; index < count; index++) {
 		offset += (runFlags & TRUN_SAMPLE_DURATION) !== 0 ? 4 : 0;
