@@ -2,14 +2,17 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import type { TrackId } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import { planPoster, planStoryboard, type StoryboardPlan } from '../recording/storyboard.ts';
 import { recordedObjectName } from '../recording/journal-entry.ts';
+import { checkFfmpeg } from '../transcode/ffmpeg-process.ts';
 import { ffmpeg, makeTestVideo, moveUnits } from '../transcode/testing/test-media.ts';
+import { pictureArguments } from './picture-arguments.ts';
 import { PictureMaker } from './picture-maker.ts';
+import { runPictures } from './picture-process.ts';
 import { RecordedPictures } from './recorded-pictures.ts';
 import { recordRuns, TEST_VIDEO_ID, type TestRecording, type TestRun } from './testing/recorded-video.ts';
 
@@ -18,6 +21,8 @@ const FRAME_RATE = 10;
 const never = new AbortController().signal;
 const undone: (() => void)[] = [];
 
+// As at the server's start: afterwards no process is asked what it can do.
+beforeAll(() => checkFfmpeg(systemClock));
 afterEach(() => undone.splice(0).forEach((undo) => undo()));
 
 type Colour = 'red' | 'lime' | 'blue' | 'black' | 'white';
@@ -204,6 +209,22 @@ describe('FFmpeg that fails', () => {
 		undone.splice(0).forEach((undo) => undo());
 		// And it does not keep the next one waiting.
 		expect(coloursOn(await made.sheet(TEST_VIDEO_ID, plan, 1, never), plan)).toEqual(['red', 'red']);
+	});
+
+	it.each([
+		['and ignores SIGTERM', "trap '' TERM\nwhile :; do sleep 0.1; done"],
+		['and reads nothing', 'exec sleep 60'],
+	])('is killed when it takes too long %s', async (_what, script) => {
+		replaceFfmpeg(script);
+		const run = {
+			arguments: pictureArguments({ widthPixels: 160, heightPixels: 90 }, 'raw'),
+			// More than the pipe takes.
+			input: Array.from({ length: 100 }, () => new Uint8Array(100_000)),
+			onPicture: () => undefined,
+			timeoutMs: 300,
+			signal: never,
+		};
+		await expect(runPictures(systemClock, run)).rejects.toThrow('it did not end within 300 ms');
 	});
 
 	it('is killed when it hangs and the work is given up', async () => {
