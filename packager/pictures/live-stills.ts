@@ -14,7 +14,7 @@ import { locateKeyFrame, readVideoConfig, type KeyFrame } from './key-frame.ts';
 import type { PictureMaker } from './picture-maker.ts';
 
 /** A JPEG. */
-export type Still = { bytes: Uint8Array; etag: string };
+type Still = { bytes: Uint8Array; etag: string };
 
 type StillSource = Pick<BroadcastPackager, 'broadcastId' | 'offered' | 'store' | 'on' | 'state'>;
 

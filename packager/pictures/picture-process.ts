@@ -6,7 +6,7 @@ import { NutReader } from '../../core/wire/nut/nut-reader.ts';
 import type { FfmpegArguments } from '../transcode/ffmpeg-arguments.ts';
 import { FfmpegProcess, type FfmpegExit } from '../transcode/ffmpeg-process.ts';
 
-export type PictureRun = {
+type PictureRun = {
 	arguments: FfmpegArguments;
 	/** Read while FFmpeg has room for more. */
 	input: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;

@@ -1,6 +1,6 @@
 /**
- * What the storyboard and the poster of an hour cost: CPU of FFmpeg and of our process, time, and the most memory that
- * each had. Of a source without rungs and of the smallest recorded rung.
+ * What the storyboard and the poster of an hour cost, and stills in one process or in a process each: CPU of FFmpeg and
+ * of our process, time, and the most memory of FFmpeg. Of a source without rungs and of the smallest recorded rung.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -9,12 +9,14 @@ import type { TrackId } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import { planPoster, planStoryboard, sheetCount } from '../recording/storyboard.ts';
 import { makeTestVideo, moveUnits } from '../transcode/testing/test-media.ts';
+import { locateKeyFrame } from './key-frame.ts';
 import { PictureMaker } from './picture-maker.ts';
 import { RecordedPictures } from './recorded-pictures.ts';
 import { recordRuns, repeatRecording, TEST_VIDEO_ID } from './testing/recorded-video.ts';
 
 const TIMEOUT_MS = 5 * 60_000;
-const LAP_SECONDS = 20;
+const LAP_SECONDS = 12;
+const STILL_COUNT = 20;
 const HOUR_SECONDS = 3600;
 /** Of Linux's process times. */
 const TICKS_PER_SECOND = 100;
@@ -35,12 +37,19 @@ describe('the pictures of an hour', () => {
 			durationSeconds: LAP_SECONDS,
 			gopFrames: 2 * frameRate,
 			source: `testsrc2=s=${widthPixels}x${heightPixels}:r=${frameRate},noise=alls=12:allf=t`,
-			extraArguments: ['-preset', 'ultrafast', '-b:v', bitrate, '-maxrate', bitrate, '-bufsize', bitrate],
+			extraArguments: ['-b:v', bitrate, '-maxrate', bitrate, '-bufsize', bitrate],
 		});
 		const lap = await recordRuns([
 			{ tracks: new Map<TrackId, TrackConfig>([['video0', video.config]]), units: moveUnits(video.units, 9_000_000) },
 		]);
 		const { store, tracks } = repeatRecording(lap, HOUR_SECONDS);
+		const names = [...lap.store.objects].filter(([file]) => file.endsWith('.m4s'));
+		const keyFrameBytes = names
+			.map(([, bytes]) => locateKeyFrame(bytes)!)
+			.map(({ startByte, endByte }) => endByte - startByte);
+		console.log(
+			`${name}: key frames of ${kilobytes(keyFrameBytes.reduce((sum, bytes) => sum + bytes, 0) / names.length)}`,
+		);
 		const pictures = new RecordedPictures({ store, maker: new PictureMaker({ clock: systemClock }) });
 		const plan = planStoryboard(tracks)!;
 		await measure(`${name}: storyboard`, async () => {
@@ -54,9 +63,18 @@ describe('the pictures of an hour', () => {
 			const poster = planPoster(tracks, { count: 8, maxWidthPixels: 1280 })!;
 			return `1 of 8, ${kilobytes((await pictures.poster(TEST_VIDEO_ID, poster, never)).length)}`;
 		});
-		await measure(`${name}: one still`, async () => {
-			const poster = planPoster(tracks, { count: 1, maxWidthPixels: 480 })!;
-			return kilobytes((await pictures.poster(TEST_VIDEO_ID, poster, never)).length);
+		// Which is how the stills of live channels could be made as well.
+		await measure(`${name}: ${STILL_COUNT} stills in one process`, async () => {
+			const all = planPoster(tracks, { count: STILL_COUNT, maxWidthPixels: 480 })!;
+			return `largest ${kilobytes((await pictures.poster(TEST_VIDEO_ID, all, never)).length)}`;
+		});
+		await measure(`${name}: ${STILL_COUNT} stills in a process each`, async () => {
+			const all = planPoster(tracks, { count: STILL_COUNT, maxWidthPixels: 480 })!;
+			const sizes: number[] = [];
+			for (const slot of all.slots) {
+				sizes.push((await pictures.poster(TEST_VIDEO_ID, { ...all, slots: [slot] }, never)).length);
+			}
+			return `largest ${kilobytes(Math.max(...sizes))}`;
 		});
 	});
 });

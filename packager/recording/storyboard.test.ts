@@ -144,7 +144,7 @@ sheet1.jpg#xywh=480,0,160,90
 		expect([plan.intervalSeconds, sheetCount(plan)]).toEqual([intervalSeconds, sheets]);
 	});
 
-	it('covers all of a video once, with pictures that lie where they are said to lie', () => {
+	it('covers all of a video once, with pictures of the time that each has', () => {
 		const recordings = fc.record({
 			durations: fc.array(fc.double({ min: 0.1, max: 3.4, noNaN: true }), { minLength: 1, maxLength: 400 }),
 			gaps: fc.array(fc.nat(399), { maxLength: 200 }),

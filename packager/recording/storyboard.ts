@@ -7,7 +7,7 @@ import { recordedWindow, type RecordedSegment, type RecordedTrack } from '../vod
 export type PictureSize = { widthPixels: number; heightPixels: number };
 
 /** A recorded segment whose first picture may be used. */
-export type PictureSource = { trackId: TrackId; mediaSequence: number; initName: string };
+type PictureSource = { trackId: TrackId; mediaSequence: number; initName: string };
 
 /** What is tried for one picture, the best first; the first one that begins with a key frame is used. */
 export type PictureSlot = readonly PictureSource[];
@@ -23,7 +23,7 @@ export type StoryboardPlan = {
 };
 
 /** What is on one sheet. */
-export type SheetPlan = {
+type SheetPlan = {
 	columns: number;
 	rows: number;
 	slots: readonly PictureSlot[];

@@ -1,4 +1,4 @@
-/** Live stills through their route, made by real FFmpeg of real media: what is answered, when, and to whom. */
+/** Live stills through their route, made by real FFmpeg of real media: what is answered in each state of a channel. */
 import fastify, { type FastifyInstance, type LightMyRequestResponse } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { BroadcastId, ChannelName } from '../../core/ids.ts';
