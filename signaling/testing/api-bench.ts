@@ -25,6 +25,7 @@ import { openApiRoutes, registerOpenApi } from '../operations/openapi.ts';
 import { Announcements } from '../platform/cluster/announcements.ts';
 import { createNodeIdentity } from '../platform/cluster/node-identity.ts';
 import { requestLimits } from '../platform/http/request-limits.ts';
+import { PictureMaker } from '../../packager/pictures/picture-maker.ts';
 import { MemoryStore } from '../../packager/testing/memory-store.ts';
 import { SocketAdmission } from '../platform/sockets/socket-admission.ts';
 
@@ -204,7 +205,7 @@ export class ApiBench {
 		const viewerCount = (name: string): number => viewerCounts.get(name) ?? 0;
 		const registry = options.registry ?? fakeRegistry.registry;
 		const channels = await createChannels(
-			{ ...common, registry, accounts, viewerCount },
+			{ ...common, registry, accounts, viewerCount, hasStill: () => false },
 			{ channelsPerUser: options.channelsPerUser ?? 5, defaultGraceWindowSeconds: 60, serverLadderChoice: 'automatic' },
 		);
 		const publishing = await createPublishing(
@@ -231,6 +232,8 @@ export class ApiBench {
 				channels,
 				registry,
 				packager: { broadcast: () => undefined },
+				pictures: new PictureMaker({ clock }),
+				mayWork: () => true,
 				store: objects,
 				uploads: () => undefined,
 				jobs,
@@ -245,7 +248,7 @@ export class ApiBench {
 				mediaFolder: tmpdir(),
 			},
 		);
-		const videoStore = new VideoStore({ database, clock, deleteMedia: jobs.add });
+		const videoStore = new VideoStore({ database, clock, deleteMedia: jobs.add, makePictures: jobs.add });
 		const app = fastify({ ...requestLimits(() => clock.nowMs()) });
 		registerErrorHandler(app, logger);
 		await registerOpenApi(app, '0.0.0');

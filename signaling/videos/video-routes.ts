@@ -33,6 +33,7 @@ import type { UploadState } from '../platform/objects/write-behind-store.ts';
 import type { RecordingLimits } from './recording-limits.ts';
 import { isRecordingWanted, type Recordings } from './recordings.ts';
 import type { VideoDirectory } from './video-directory.ts';
+import { describePictures } from './video-picture-routes.ts';
 import type { VideoRecord } from './video-row.ts';
 import type { VideoStore } from './video-store.ts';
 
@@ -296,7 +297,7 @@ function describe({ recordings }: VideoRoutesDependencies, video: VideoRecord, i
 		startedAt: video.startedAt.toISOString(),
 		durationSeconds,
 		playlistUrl: isPlayable ? `${vodPath(video)}index.m3u8` : null,
-		posterUrl: null,
+		...describePictures(video),
 		...(isOwner
 			? {
 					sizeBytes: recorder?.storedBytes ?? video.sizeBytes,

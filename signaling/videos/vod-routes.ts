@@ -7,6 +7,7 @@ import { sendMedia, sendPlaylist } from '../../packager/origin/send-body.ts';
 import { recordedObjectName } from '../../packager/recording/journal-entry.ts';
 import type { ObjectStore } from '../../packager/store/object-store.ts';
 import type { VideoDirectory } from './video-directory.ts';
+import { addVideoPictureRoutes } from './video-picture-routes.ts';
 import type { VideoPlaylists } from './video-playlists.ts';
 import type { VideoRecord } from './video-row.ts';
 
@@ -45,6 +46,7 @@ export function createVodRoutes(deps: VodRoutesDependencies): FastifyPluginAsync
 			const body = await playlists.body(video, undefined);
 			return sendPlaylist(request, reply, { body, kind: playlistKind(video, 'private-video-playlist') });
 		});
+		addVideoPictureRoutes(server, deps);
 		server.get<{ Params: { secret: string; track: string; file: string } }>(
 			'/vod/:secret/:track/:file',
 			{ config },

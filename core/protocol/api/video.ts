@@ -23,7 +23,11 @@ const videoSchema = Type.Object({
 	playlistUrl: nullable(Type.String(), {
 		description: 'Absolute path of its multivariant playlist. Null: nothing to play yet.',
 	}),
-	posterUrl: nullable(Type.String(), { description: 'Absolute path of a JPEG. Null: none yet.' }),
+	posterUrl: nullable(Type.String(), { description: 'Absolute path of a JPEG. Null: none yet, or sound alone.' }),
+	storyboardUrl: nullable(Type.String(), {
+		description:
+			'Absolute path of a WebVTT file with a picture for every ten seconds or more: a sheet and a place on it (#xywh). Null: none yet, or sound alone.',
+	}),
 });
 export type Video = Static<typeof videoSchema>;
 
