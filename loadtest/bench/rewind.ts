@@ -19,7 +19,7 @@ import { type BenchCommand, runEach, withServer } from './bench-options.ts';
 type RewindOptions = {
 	publisher: PublisherKind;
 	settings: EncoderSettings;
-	/** Rounds of pause, play, live, jump, live. */
+	/** Rounds of pause, play, live, jump. */
 	count: number;
 	pauseMs: number;
 	/** How far back the jumps lead. */
@@ -92,6 +92,9 @@ export async function runRewind(server: ServerUnderTest, options: RewindOptions)
 			const endWatch = watchSelf();
 			const rounds: RewindRound[] = [];
 			for (let round = 0; round < options.count; round++) {
+				if (round > 0) {
+					await measureLive(watcher);
+				}
 				rounds.push(await runRound(watcher, publisher, options));
 			}
 			const rangeSeconds = await watcher.page.page.evaluate<number>(`Number(document.querySelector('${SLIDER}').max)`);
@@ -136,7 +139,6 @@ async function runRound(watcher: PlayerWatch, publisher: Publisher, options: Rew
 	).catch(() => undefined);
 	await watcher.watch(options.settleMs);
 	tiers.push((await watcher.player()).tier);
-	await measureLive(watcher);
 	return {
 		pauseJumpMs: first.captureTimeMs - last.captureTimeMs,
 		playAfterMs: first.shownAtMs - playedAtMs,
@@ -193,12 +195,30 @@ function formatRewind({ rounds, rangeSeconds }: RewindRun): string {
 	const table = markdownTable(
 		['ms', 'measured', 'p50', 'p95', 'max'],
 		[
-			row('content from the last picture before the pause to the first after it', rounds.map((one) => one.pauseJumpMs)),
-			row('from play to the first picture', rounds.map((one) => one.playAfterMs)),
-			row('from Live to a picture under 500 ms old', rounds.map((one) => one.liveAfterMs)),
-			row('latency 3 s after Live', rounds.map((one) => one.liveLatencyMs)),
-			row('longest time without a new picture on the way to live', rounds.map((one) => one.liveGapMs)),
-			row('from the jump to the first picture there', rounds.map((one) => one.jumpAfterMs)),
+			row(
+				'content from the last picture before the pause to the first after it',
+				rounds.map((one) => one.pauseJumpMs),
+			),
+			row(
+				'from play to the first picture',
+				rounds.map((one) => one.playAfterMs),
+			),
+			row(
+				'from Live to a picture under 500 ms old',
+				rounds.map((one) => one.liveAfterMs),
+			),
+			row(
+				'latency 3 s after Live',
+				rounds.map((one) => one.liveLatencyMs),
+			),
+			row(
+				'longest time without a new picture on the way to live',
+				rounds.map((one) => one.liveGapMs),
+			),
+			row(
+				'from the jump to the first picture there',
+				rounds.map((one) => one.jumpAfterMs),
+			),
 		],
 	);
 	return `${table}\n${rounds.length} rounds; the bar offered ${figure(rangeSeconds)} s.\n`;

@@ -6,7 +6,7 @@
 import type { Page, Route } from 'playwright-core';
 
 /** Loops of so many segments. */
-const LOOP_COUNT = 5;
+const LOOP_COUNT = 3;
 const OLD_SEGMENT = /\/old(\d+)\.m4s$/;
 
 type Looped = {

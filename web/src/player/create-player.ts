@@ -198,7 +198,8 @@ class Player extends TypedEmitter<PlayerEvents> {
 				// Its handlers take fewer arguments than the DOM's types say; nothing else differs.
 				createSocket: (url) => new WebSocket(url) as unknown as SocketLike,
 				serverClock,
-				readStatistics: () => viewerStatistics(this.#readStatistics(), { ...this.#view, isPaused: handOver.settings.isPaused }),
+				readStatistics: () =>
+					viewerStatistics(this.#readStatistics(), { ...this.#view, isPaused: handOver.settings.isPaused }),
 			},
 			{
 				url: new URL('/api/v1/signaling', location.href.replace(/^http/, 'ws')).href,

@@ -23,7 +23,7 @@ import { isPlanned, judgeChoice, judgePending, type Choice } from './hand-over-r
 import { HAND_OVER_TRANSITIONS, type HandOverEvent, type HandOverState, type SwapKind } from './hand-over-state.ts';
 import { compareLegs, LegAligner } from './leg-aligner.ts';
 import { duringPause, playOn, type Pause, type PlayOn } from './pause-policy.ts';
-import { changed, hasStopped, notice, rest, rests } from './plan-words.ts';
+import { changed, hasStopped, notice, placeOf, rest, rests } from './plan-words.ts';
 
 /** How much a playback moves on while another one opens. */
 const REOPENING_MS = 500;
@@ -125,7 +125,11 @@ export class HandOverPlan {
 		if (!rests(now.shown) && now.shown.timeShift?.reaches(captureTimeMs) === true) {
 			return [...dropped, { do: 'seek', captureTimeMs }, changed()];
 		}
-		return [...dropped, this.#open(now, 'll-hls', 'rewound', 'resume', { fromCaptureTimeMs: captureTimeMs }), changed()];
+		return [
+			...dropped,
+			this.#open(now, 'll-hls', 'rewound', 'resume', { fromCaptureTimeMs: captureTimeMs }),
+			changed(),
+		];
 	}
 
 	/** Returns to live in this tier: make-before-break from behind live. */
@@ -290,7 +294,7 @@ export class HandOverPlan {
 						nowMs: now.nowMs,
 						tier: now.shown.tier,
 						isResting: rests(now.shown),
-						isReached: pause.captureTimeMs === undefined || now.shown.timeShift?.reaches(pause.captureTimeMs) === true,
+						isReached: now.shown.timeShift?.reaches(placeOf(pause, now.shown) ?? Infinity) === true,
 						canRewind: this.#options.canRewind,
 					});
 		const reason = 'played on after a pause';
@@ -305,7 +309,7 @@ export class HandOverPlan {
 				return [this.#open(now, 'll-hls', reason, 'emergency')];
 			case 'second-leg-from-pause':
 				// The paused picture stays until LL-HLS shows the same one.
-				return [this.#open(now, 'll-hls', reason, 'resume', { fromCaptureTimeMs: pause!.captureTimeMs! })];
+				return [this.#open(now, 'll-hls', reason, 'resume', { fromCaptureTimeMs: placeOf(pause!, now.shown)! })];
 		}
 	}
 

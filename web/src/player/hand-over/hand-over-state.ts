@@ -52,8 +52,8 @@ const SEEN_BEFORE_MS = 50;
 /** Within this distance of the wanted picture it has arrived. */
 const RESUME_NEAR_MS = 250;
 const RESUME_PATIENCE_MS = 4000;
-/** To live, a picture is enough where a steady pace cannot be measured. */
-const LIVE_PATIENCE_MS = 1500;
+/** To live, a steady pace is not awaited on a busy machine. */
+const LIVE_PATIENCE_MS = 400;
 /** Without capture times, an emergency swaps to a second leg that has played for this long. */
 const EMERGENCY_TRUST_MS = 500;
 

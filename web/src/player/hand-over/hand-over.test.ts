@@ -166,7 +166,10 @@ function setUp(isPageVisible = () => true) {
 		},
 		{ level: { isMuted: false, volume: 1 }, channelState: 'live' satisfies ChannelState },
 	);
-	const handOver = new HandOver({ clock, logger: silentLogger, stage }, { canHls: true, canRewind: true, isPaused: false });
+	const handOver = new HandOver(
+		{ clock, logger: silentLogger, stage },
+		{ canHls: true, canRewind: true, isPaused: false },
+	);
 	handOver.on('swapped', (tier) => events.push(`swapped ${tier}`));
 	handOver.on('tierFailed', (tier, cause) => events.push(`failed ${tier} ${cause}`));
 	handOver.on('mayChange', () => events.push('may change'));

@@ -1,6 +1,7 @@
 /** What the plan of a hand-over asks of legs, and how it says what happens. Pure. */
 import { aheadMs } from '../measure/alignment.ts';
 import type { HandOverEvents, LegReading, Notice, PlanAction } from './hand-over-types.ts';
+import type { Pause } from './pause-policy.ts';
 
 /** True when the shown leg was closed, and only its last picture is left. */
 export function rests(shown: LegReading | undefined): boolean {
@@ -12,6 +13,11 @@ export function hasStopped(first: LegReading, second: LegReading): boolean {
 	// One picture of WebRTC is not enough: this leg may be what starves the shown one.
 	const isWorthIt = second.tier === 'll-hls' || second.isSteady;
 	return isWorthIt && first.state !== 'playing' && (aheadMs(second.latestMs, first.latestMs) ?? 0) >= 0;
+}
+
+/** Where a pause goes on: at the last picture, which a busy browser may have shown after the pause began. */
+export function placeOf(pause: Pause, shown: LegReading | undefined): number | undefined {
+	return pause.wasBehindLive ? pause.captureTimeMs : (shown?.latestMs ?? pause.captureTimeMs);
 }
 
 export function rest(): PlanAction[] {

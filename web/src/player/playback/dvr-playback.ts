@@ -223,8 +223,7 @@ class DvrConnection implements MediaConnection, TimeShift {
 	#qualityControl(): QualityControl {
 		const qualities = (): readonly Quality[] => this.#qualities;
 		const wanted = (): Quality | undefined => matchQuality(this.#qualities, this.#preference);
-		const shown = (): Quality | undefined =>
-			this.#qualities.find(({ id }) => id === String(this.#hls?.currentLevel));
+		const shown = (): Quality | undefined => this.#qualities.find(({ id }) => id === String(this.#hls?.currentLevel));
 		return {
 			get qualities() {
 				return qualities();
@@ -315,7 +314,10 @@ class DvrConnection implements MediaConnection, TimeShift {
 		} else if (data.type === 'mediaError') {
 			this.#onMediaError(data);
 		} else {
-			this.#fail(status === 0 ? 'unreachable' : 'connection-lost', `The stream broke off (${data.details}, ${status}).`);
+			this.#fail(
+				status === 0 ? 'unreachable' : 'connection-lost',
+				`The stream broke off (${data.details}, ${status}).`,
+			);
 		}
 	}
 

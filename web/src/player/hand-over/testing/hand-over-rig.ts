@@ -303,7 +303,10 @@ export function setUp() {
 	const [clock, log] = [new FakeClock(), [] as string[]];
 	const stage = new FakeStage(clock, log);
 	const signaling = new FakeSignaling(log);
-	const handOver = new HandOver({ clock, logger: silentLogger, stage }, { canHls: true, canRewind: true, isPaused: false });
+	const handOver = new HandOver(
+		{ clock, logger: silentLogger, stage },
+		{ canHls: true, canRewind: true, isPaused: false },
+	);
 	const chooser = new TierChooser({ clock, handOver, signaling }, { initialTier: 'webrtc' });
 	handOver.on('swapped', (tier) => log.push(`watch ${tier}`));
 	handOver.on('switchFailed', (tier) => log.push(`gave up ${tier}`));
