@@ -1,4 +1,4 @@
-/** Rewinding in the player: how far back it goes, where the viewer is, and their jumps. Every time is a capture time. */
+/** Rewinding in the player: how far back it goes, where the viewer is, and their jumps. All times are capture times. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import type { HandOver } from './hand-over/hand-over.ts';
 import { moveBy } from './measure/media-gaps.ts';

@@ -1,6 +1,6 @@
 /**
- * The stories of docs/decisions.md against the real plan on a fake clock. The tests compare the actions, and the picture
- * at the swap.
+ * The stories of docs/decisions.md against the real plan on a fake clock. The tests compare the actions, and the
+ * picture at the swap.
  */
 import { describe, expect, it } from 'vitest';
 import { EPOCH_MS, OWN_LATENCY_MS, setUp } from './testing/hand-over-rig.ts';

@@ -12,6 +12,8 @@ describe('playOn', () => {
 	it.each<[string, Partial<Pause>, Partial<Parameters<typeof playOn>[1]>, PlayOn]>([
 		['a short pause of WebRTC', {}, { nowMs: SHORT }, 'go-live'],
 		['a longer one', {}, {}, 'second-leg-from-pause'],
+		['one of a hidden page', { isOfHiddenPage: true }, {}, 'go-live'],
+		['a long one of a hidden page', { isOfHiddenPage: true }, { nowMs: SEAT_KEPT_MS + 1 }, 'second-leg-from-pause'],
 		['one after which the seat is gone', {}, { isResting: true }, 'second-leg-from-pause'],
 		['a short one during which the seat was taken away', {}, { nowMs: SHORT, isResting: true }, 'second-leg-live'],
 		['sound without a clock', { captureTimeMs: undefined }, { isResting: true }, 'second-leg-live'],

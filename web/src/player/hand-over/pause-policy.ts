@@ -39,7 +39,9 @@ type PlayOnFacts = {
 };
 
 export function playOn(pause: Pause, { nowMs, tier, isResting, isReached, canRewind }: PlayOnFacts): PlayOn {
-	const isShort = nowMs - pause.sinceMs <= SHORT_PAUSE_MS && !pause.wasBehindLive;
+	// A viewer who did not pause wants to be live.
+	const shortMs = pause.isOfHiddenPage ? SEAT_KEPT_MS : SHORT_PAUSE_MS;
+	const isShort = nowMs - pause.sinceMs <= shortMs && !pause.wasBehindLive;
 	const hasPlace = canRewind && pause.captureTimeMs !== undefined;
 	if (isResting) {
 		return isShort || !hasPlace ? 'second-leg-live' : 'second-leg-from-pause';

@@ -157,11 +157,9 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 		// What failed with the last broadcast, such as its codec, may work with this one.
 		if (this.#isOutdated || (isOther && this.state === 'error' && !this.#isOfOneBroadcast)) {
 			this.#loadNext();
-		} else if (
-			this.#isOfOneBroadcast &&
-			(this.state === 'ended' || (channelState === 'offline' && this.#isConnected))
-		) {
-			// It plays on to the end, also from a pause.
+		}
+		if (this.#isOfOneBroadcast && (this.state === 'ended' || (channelState === 'offline' && this.#isConnected))) {
+			// It plays on to its end, also from a pause.
 			return;
 		}
 		switch (channelState) {
