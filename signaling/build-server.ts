@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
 import { availableParallelism } from 'node:os';
 import type { Clock } from '../core/lifecycle/clock.ts';
 import { CloseScope } from '../core/lifecycle/close-scope.ts';
+import type { BroadcastId } from '../core/ids.ts';
 import { senderKey } from '../core/limits/address-key.ts';
 import type { Logger } from '../core/logger.ts';
 import { answerOtherMethods } from '../core/protocol/api/address-methods.ts';
@@ -37,13 +38,21 @@ import { createJobs } from './platform/jobs/create-jobs.ts';
 import { createApp } from './platform/http/create-app.ts';
 import { registerErrorHandler } from './platform/http/error-handler.ts';
 import { SocketAdmission } from './platform/sockets/socket-admission.ts';
+import { createPictures } from './pictures/create-pictures.ts';
 import { createPublishing } from './publishing/create-publishing.ts';
 import { prepareFirstStart, type FirstStartResult } from './publishing/first-start.ts';
 import type { StreamKeyStore } from './publishing/stream-key-store.ts';
 import { openBus, openDatabase, openObjectStore } from './server/backing-services.ts';
 import { openPorts, type Endpoints } from './server/ports.ts';
 import { isReachedByTls, type ServerConfig } from './server/server-config.ts';
-import { accountsConfig, allowedOrigins, rtmpConfig, sfuConfig, videosConfig } from './server/tier-configs.ts';
+import {
+	accountsConfig,
+	allowedOrigins,
+	mediaOrigin,
+	rtmpConfig,
+	sfuConfig,
+	videosConfig,
+} from './server/tier-configs.ts';
 import { createWebPages } from './server/web-pages.ts';
 import { createVideos } from './videos/create-videos.ts';
 
@@ -104,7 +113,7 @@ async function assemble(
 	const dataFolder = own(await openDataFolder({ path: config.dataFolder, clock, logger }));
 	const { serverSecret, temporaryFolder } = dataFolder;
 	const database = own(await openDatabase(config, dataFolder, { clock, logger }));
-	const jobs = own(createJobs({ database, clock, logger, mayRun: () => !cpuBudget.isRed() }));
+	const jobs = own(createJobs({ database, clock, logger, mayRun: () => mayWork() }));
 	const bus = own(await openBus(config, { clock, logger }));
 	const node = createNodeIdentity();
 	const announcements = own(new Announcements({ ...node, bus, clock, logger }));
@@ -143,11 +152,13 @@ async function assemble(
 	const { graceWindowSeconds: defaultGraceWindowSeconds } = config.ingest;
 	const { channelsPerUser, whoMayPublish } = config.accounts;
 	const viewerCount = (name: string): number | null => audience.viewerCount(name);
+	const hasStill = (broadcastId: BroadcastId): boolean => pictures.hasStill(broadcastId);
+	const mayWork = (): boolean => !cpuBudget.isRed();
 	const addresses = { httpUrl: '', rtmpUrl: '' };
 	const accounts = own(await createAccounts(platform, accountsConfig(config)));
 	const channels: Channels = own(
 		await createChannels(
-			{ ...platform, accounts, registry, viewerCount },
+			{ ...platform, accounts, registry, viewerCount, hasStill },
 			{ channelsPerUser, defaultGraceWindowSeconds, serverLadderChoice },
 		),
 	);
@@ -165,6 +176,7 @@ async function assemble(
 			{ defaultGraceWindowSeconds, whoMayPublish },
 		),
 	);
+	const pictures = own(createPictures({ ...platform, registry, packager, locator: channels.locator, mayRun: mayWork }));
 	const { mediaFolder } = dataFolder;
 	const objects = own(await openObjectStore(config, dataFolder, { clock, logger }));
 	const videos = own(
@@ -176,6 +188,8 @@ async function assemble(
 				jobs,
 				registry,
 				packager,
+				pictures: pictures.maker,
+				mayWork,
 				accounts,
 				channels,
 			},
@@ -196,7 +210,10 @@ async function assemble(
 			chat: chat.service,
 			authenticator: accounts.authenticator,
 			sfu: capacity,
-			describe: (channel) => describeChannel(channel, registry.find(channel.name)),
+			describe: (channel) => {
+				const broadcast = registry.find(channel.name);
+				return describeChannel(channel, broadcast, { hasStill: broadcast !== undefined && hasStill(broadcast.id) });
+			},
 			costOf: (name) => {
 				const broadcast = registry.find(name);
 				return viewerCost(broadcast?.health, broadcast?.router?.stage.video.layers.onAir);
@@ -259,7 +276,19 @@ async function assemble(
 	await registerWebSockets(app);
 	await operations.prepare(app);
 	const routes: FastifyPluginAsync = async (server) => {
-		for (const part of [whip, whep, packager, accounts, channels, publishing, videos, chat, audience, operations]) {
+		for (const part of [
+			whip,
+			whep,
+			packager,
+			accounts,
+			channels,
+			publishing,
+			pictures,
+			videos,
+			chat,
+			audience,
+			operations,
+		]) {
 			await server.register(part.routes);
 		}
 	};
@@ -267,10 +296,10 @@ async function assemble(
 	await app.register(apiDocsPage);
 	if (webFolder !== undefined) {
 		await app.register(
-			createWebPages(webFolder, {
-				isChannel: (name) => channels.locator.mayExist(name),
-				isVideo: (id) => videos.mayExist(id),
-			}),
+			createWebPages(
+				{ isChannel: (name) => channels.locator.mayExist(name), isVideo: (id) => videos.mayExist(id) },
+				{ folder: webFolder, mediaOrigin: mediaOrigin(config) },
+			),
 		);
 	}
 	await jobs.start();

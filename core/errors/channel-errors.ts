@@ -10,5 +10,6 @@ export const CHANNEL_ERRORS = {
 	PLAYLIST_TIMED_OUT: { httpStatus: 503, message: 'The requested part did not appear in time.' },
 	HELD_REQUESTS_FULL: { httpStatus: 503, message: 'The request cannot be held: %s. Try again in a moment.' },
 	MEDIA_NOT_FOUND: { httpStatus: 404, message: 'There is no such segment or part; it may have left the window.' },
+	STILL_NOT_FOUND: { httpStatus: 404, message: 'There is no picture of channel "%s" yet. Try again in some seconds.' },
 	SFU_UNAVAILABLE: { httpStatus: 503, message: 'The WebRTC tier cannot take this session: %s. LL-HLS still plays.' },
 } as const satisfies ErrorTable;

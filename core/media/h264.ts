@@ -52,6 +52,20 @@ export function joinLengthPrefixed(nals: readonly Uint8Array[]): Uint8Array {
 	return bytes;
 }
 
+/** The byte stream (Annex B) of NAL units that have 4-byte lengths. */
+export function toAnnexB(lengthPrefixed: Uint8Array): Uint8Array {
+	// A 4-byte length and a 4-byte start code have the same size, so that one copy is enough.
+	const nals = splitLengthPrefixed(lengthPrefixed);
+	const bytes = new Uint8Array(nals.reduce((size, nal) => size + 4 + nal.length, 0));
+	let offset = 0;
+	for (const nal of nals) {
+		bytes[offset + 3] = 1;
+		bytes.set(nal, offset + 4);
+		offset += 4 + nal.length;
+	}
+	return bytes;
+}
+
 /** Splits an Annex B byte stream (start codes of 3 or 4 bytes). Never throws. */
 export function splitAnnexB(bytes: Uint8Array): Uint8Array[] {
 	const nals: Uint8Array[] = [];

@@ -75,6 +75,7 @@ export const ROOM_ORDER: Readonly<Record<string, readonly string[]>> = {
 		'recording',
 		'origin',
 		'transcode',
+		'pictures',
 		'.',
 	],
 	signaling: [
@@ -89,6 +90,7 @@ export const ROOM_ORDER: Readonly<Record<string, readonly string[]>> = {
 		'accounts',
 		'channels',
 		'publishing',
+		'pictures',
 		'videos',
 		'chat/store',
 		'chat/moderation',

@@ -97,6 +97,12 @@ export class Recorder extends TypedEmitter<RecorderEvents> implements Archive {
 		return this.#endSeconds - (this.#startSeconds ?? this.#endSeconds);
 	}
 
+	/** Every picture and sound of the source has a segment that is stored. */
+	get hasAllTracks(): boolean {
+		const own = this.#deps.broadcast.renditions.filter(({ rung }) => rung === undefined);
+		return own.every(({ trackId }) => this.segments(trackId).some(({ isGap }) => !isGap));
+	}
+
 	/** Why segments are not stored now; undefined: they are. */
 	get stopReason(): string | undefined {
 		return this.#stopReason;

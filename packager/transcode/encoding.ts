@@ -3,7 +3,7 @@ import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError, errorMessage } from '../../core/errors/errors.ts';
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
-import { splitLengthPrefixed } from '../../core/media/h264.ts';
+import { toAnnexB } from '../../core/media/h264.ts';
 import type { TransitionTable } from '../../core/lifecycle/state-machine.ts';
 import { TIMELINE_OFFSET_SECONDS } from './encoded-track.ts';
 import type { FfmpegExit, FfmpegProcess } from './ffmpeg-process.ts';
@@ -206,17 +206,4 @@ export function toNutFrame(unit: AccessUnit, config: TrackConfig): Uint8Array {
 		Math.round((unit.presentationTimeTicks * clockRate) / unit.clockRate) + TIMELINE_OFFSET_SECONDS * clockRate;
 	const bytes = config.codec === 'h264' ? toAnnexB(unit.bytes) : unit.bytes;
 	return Buffer.concat([nutFrameHeader(timeTicks, unit.isKeyFrame, bytes.length), bytes]);
-}
-
-// A 4-byte length and a 4-byte start code have the same size, so that one copy is enough.
-function toAnnexB(lengthPrefixed: Uint8Array): Uint8Array {
-	const nals = splitLengthPrefixed(lengthPrefixed);
-	const out = Buffer.alloc(nals.reduce((size, nal) => size + 4 + nal.length, 0));
-	let offset = 0;
-	for (const nal of nals) {
-		out[offset + 3] = 1;
-		out.set(nal, offset + 4);
-		offset += 4 + nal.length;
-	}
-	return out;
 }

@@ -35,10 +35,10 @@ const HALF_TICK_SECONDS = 0.5 / VIDEO_CLOCK_RATE;
 // Nothing is probed: format and codec parameters are in the NUT header. Never `-fflags nobuffer`: FFmpeg 5.1 then
 // discards the packets that it looked at, the first key frame among them.
 // The whitelists keep untrusted media from opening what they name (playlists, other files).
-const COMMON_INPUT =
+export const COMMON_INPUT =
 	'-hide_banner -loglevel warning -nostats -nostdin -protocol_whitelist pipe -copyts -analyzeduration 0';
 // No index: FFmpeg collects it in memory for as long as it runs.
-const COMMON_OUTPUT = '-avoid_negative_ts disabled -write_index 0 -flush_packets 1 -protocol_whitelist unix -f nut';
+export const COMMON_OUTPUT = '-avoid_negative_ts disabled -write_index 0 -flush_packets 1 -protocol_whitelist unix -f nut';
 
 /** For one audio leg. */
 export function audioArguments(options: Pick<AudioTranscodeOptions, 'output'>): FfmpegArguments {
@@ -204,6 +204,7 @@ function toEven(pixels: number): number {
 	return Math.max(2, Math.round(pixels / 2) * 2);
 }
 
-function words(...texts: readonly string[]): string[] {
+/** The arguments of a command line without quotes. */
+export function words(...texts: readonly string[]): string[] {
 	return texts.flatMap((text) => text.split(' ')).filter((word) => word !== '');
 }

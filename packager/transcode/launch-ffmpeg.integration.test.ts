@@ -18,6 +18,14 @@ it('lowers the priority for pictures, and not for sound or a trial', () => {
 	expect(Number(launch('nice', '-f', 'lavfi', '-i', 'testsrc2', '-map', '[out0]', '-c:v', 'libx264'))).toBe(own);
 });
 
+it.each(['mjpeg', 'rawvideo'])('gives still pictures the lowest priority, and bounds: %s', (encoder) => {
+	expect(launch('nice; ulimit -t; ulimit -v', '-map', '0:v:0', '-c:v', encoder, '-f', 'nut').split('\n')).toEqual([
+		'19',
+		'120',
+		'3145728',
+	]);
+});
+
 it('passes on no secret', () => {
 	expect(launch('env', '-map', '0:a:0')).not.toMatch(/SPILLWAY|a-secret/);
 });

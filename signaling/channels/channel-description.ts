@@ -11,11 +11,19 @@ import type { Channel } from './channel-store.ts';
 
 const NO_SIZE = { widthPixels: 0, heightPixels: 0 };
 
-/** Returns the public part. `viewerCount`: null when viewers are not counted. */
+/** What of a channel is known elsewhere. */
+type FurtherFacts = {
+	/** Null when viewers are not counted. */
+	viewerCount?: number | null;
+	/** There is a still picture of its broadcast. */
+	hasStill?: boolean;
+};
+
+/** Returns the public part. */
 export function describeChannel(
 	channel: Channel,
 	broadcast: Broadcast | undefined,
-	viewerCount: number | null = null,
+	{ viewerCount = null, hasStill = false }: FurtherFacts = {},
 ): ChannelDescription {
 	const state = broadcast === undefined || broadcast.state === 'ended' ? 'offline' : broadcast.state;
 	const source = state === 'offline' ? undefined : broadcast?.source;
@@ -43,6 +51,7 @@ export function describeChannel(
 		ladder: state === 'offline' ? null : describeLadder(broadcast),
 		whepUrl: `/whep/${channel.name}`,
 		hlsUrl: `/hls/${channel.name}/index.m3u8`,
+		stillUrl: state !== 'offline' && hasStill ? `/api/v1/channels/${channel.name}/still.jpg` : null,
 	};
 }
 

@@ -1,6 +1,7 @@
 /** The API's channels: lists, one by name, opening and changing one, categories, and the server's clock. */
 import type { FastifyPluginAsync } from 'fastify';
 import { SpillwayError } from '../../core/errors/errors.ts';
+import type { BroadcastId } from '../../core/ids.ts';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import {
 	channelChangeSchema,
@@ -49,6 +50,8 @@ export type ChannelRoutesDependencies = {
 	control: ChannelControl;
 	/** Viewers of a channel; null when they are not counted. */
 	viewerCount: (channelName: string) => number | null;
+	/** Whether there is a still picture of a broadcast. */
+	hasStill: (broadcastId: BroadcastId) => boolean;
 	config: { channelsPerUser: number; defaultGraceWindowSeconds: number; serverLadderChoice: LadderChoice };
 };
 
@@ -185,14 +188,18 @@ function toChange(body: ChannelChange): StoredChange {
 	};
 }
 
-type Readers = Pick<ChannelRoutesDependencies, 'channels' | 'registry' | 'viewerCount' | 'config'>;
+type Readers = Pick<ChannelRoutesDependencies, 'channels' | 'registry' | 'viewerCount' | 'hasStill' | 'config'>;
 
 function graceWindowSeconds({ config }: Pick<Readers, 'config'>, channel: Channel): number {
 	return channel.graceWindowSeconds ?? config.defaultGraceWindowSeconds;
 }
 
-function describe({ registry, viewerCount }: Readers, channel: Channel): ChannelDescription {
-	return describeChannel(channel, registry.find(channel.name), viewerCount(channel.name));
+function describe({ registry, viewerCount, hasStill }: Readers, channel: Channel): ChannelDescription {
+	const broadcast = registry.find(channel.name);
+	return describeChannel(channel, broadcast, {
+		viewerCount: viewerCount(channel.name),
+		hasStill: broadcast !== undefined && hasStill(broadcast.id),
+	});
 }
 
 function describeOwn(dependencies: Readers, channel: Channel): OwnChannelDescription {

@@ -55,6 +55,18 @@ const ROUTES: readonly Row[] = [
 	// A key under the address of another channel: no role can use it, and no answer reveals that it exists.
 	['POST', '/api/v1/channels/{other}/stream-keys/{key}/rotate', undefined, [401, 403, 403, 404, 403, 403, 404]],
 	['DELETE', '/api/v1/channels/{other}/stream-keys/{key}', undefined, [401, 403, 403, 404, 403, 403, 404]],
+	['GET', '/api/v1/videos/{video}', undefined,              [200, 200, 200, 200, 200, 200, 200]],
+	['PATCH', '/api/v1/videos/{video}', { title: 'New' },     [401, 403, 200, 403, 403, 403, 200]],
+	['PATCH', '/api/v1/videos/{video}', { visibility: 'unlisted' }, [401, 403, 200, 403, 403, 403, 200]],
+	['DELETE', '/api/v1/videos/{video}', undefined,           [401, 403, 200, 403, 403, 200, 200]],
+	// A private video is as none, except for its owner and the site's staff.
+	['GET', '/api/v1/videos/{private}', undefined,            [404, 404, 200, 404, 404, 200, 200]],
+	['PATCH', '/api/v1/videos/{private}', { isKept: true },   [401, 404, 200, 404, 404, 403, 200]],
+	['DELETE', '/api/v1/videos/{private}', undefined,         [401, 404, 200, 404, 404, 200, 200]],
+	['GET', '/api/v1/videos/nothing', undefined,              [404, 404, 404, 404, 404, 404, 404]],
+	['GET', `${CHANNEL}/videos`, undefined,                   [200, 200, 200, 200, 200, 200, 200]],
+	['GET', `${CHANNEL}/recording`, undefined,                [401, 403, 200, 403, 403, 403, 200]],
+	['PUT', `${CHANNEL}/recording`, { choice: true },         [401, 403, 200, 403, 403, 403, 200]],
 	// Unknown channels: every signed-in user gets 404.
 	['PATCH', '/api/v1/channels/nowhere', { title: 'x' },     [401, 404, 404, 404, 404, 404, 404]],
 	['GET', '/api/v1/channels/nowhere/stream-keys', undefined, [401, 404, 404, 404, 404, 404, 404]],
@@ -88,7 +100,8 @@ describe('role × route', () => {
 		const made = await browsers.owner.send('POST', `/api/v1/channels/${channel}/stream-keys`, { name: 'main' });
 		const { id: key, streamKey: secret } = made.json<{ id: string; streamKey: string }>();
 		await browsers.owner.send('PUT', `/api/v1/channels/${channel}/moderators/chat-moderator`);
-		names = { channel, other, key, secret };
+		const [video, hidden] = [await bench.addVideo(channel), await bench.addVideo(channel, 'private')];
+		names = { channel, other, key, secret, video, private: hidden };
 	});
 	afterEach(async () => {
 		await bench.close();
@@ -124,6 +137,8 @@ describe('role × route', () => {
 		}
 		await database.query("DELETE FROM channels WHERE name = 'new-place'");
 		await database.query("DELETE FROM users WHERE name = 'newcomer'");
+		await database.query('UPDATE videos SET deleted_at = NULL');
+		await database.query('DELETE FROM retired_path_secrets');
 		if (method === 'DELETE' && path.includes('/moderators/')) {
 			await browsers.owner.send('PUT', `/api/v1/channels/${names['channel']}/moderators/chat-moderator`);
 		}
@@ -141,7 +156,8 @@ describe('role × route', () => {
 				.replace(/\/channels\/[^/]+/, '/channels/{channel}')
 				.replace(/\/stream-keys\/\{key\}/, '/stream-keys/{key}')
 				.replace(/\/(moderators|chat-restrictions)\/[^/]+/, '/$1/{user}')
-				.replace(/\/users\/[^/]+\//, '/users/{user}/');
+				.replace(/\/users\/[^/]+\//, '/users/{user}/')
+				.replace(/\/videos\/[^/]+/, '/videos/{video}');
 			return `${method} ${shape}`;
 		});
 		// IRC's addresses take sockets only.

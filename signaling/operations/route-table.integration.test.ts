@@ -38,6 +38,7 @@ const PLAIN = `
 /api/v1/session/password                       405 405 405 400 405 405 405 PUT
 /api/v1/channels                               200 200 401 405 405 405 204 GET, HEAD, POST, OPTIONS
 /api/v1/channels/demo                          200 200 405 405 401 405 204 GET, HEAD, PATCH, OPTIONS
+/api/v1/channels/demo/still.jpg                404 404 405 405 405 405 204 GET, HEAD, OPTIONS
 /api/v1/channels/demo/health                   401 401 405 405 405 405 405 GET, HEAD
 /api/v1/channels/demo/end                      405 405 401 405 405 405 405 POST
 /api/v1/channels/demo/stream-keys              401 401 401 405 405 405 405 GET, HEAD, POST
@@ -48,6 +49,13 @@ const PLAIN = `
 /api/v1/channels/demo/chat-settings            401 401 405 405 401 405 405 GET, HEAD, PATCH
 /api/v1/channels/demo/chat-restrictions        401 401 405 405 405 405 405 GET, HEAD
 /api/v1/channels/demo/chat-restrictions/nobody 405 405 405 405 405 401 405 DELETE
+/api/v1/channels/demo/videos                   200 200 405 405 405 405 204 GET, HEAD, OPTIONS
+/api/v1/channels/demo/recording                401 401 405 401 405 405 405 GET, HEAD, PUT
+/api/v1/videos/none                            404 404 405 405 401 401 204 GET, HEAD, PATCH, DELETE, OPTIONS
+/hls/demo/dvr.m3u8                             404 404 405 405 405 405 204 GET, HEAD, OPTIONS
+/vod/none/index.m3u8                           404 404 405 405 405 405 204 GET, HEAD, OPTIONS
+/vod/none/poster.jpg                           404 404 405 405 405 405 204 GET, HEAD, OPTIONS
+/vod/none/video0/index.m3u8                    404 404 405 405 405 405 204 GET, HEAD, OPTIONS
 /api/v1/categories                             200 200 405 405 405 405 204 GET, HEAD, OPTIONS
 /api/v1/time                                   200 200 405 405 405 405 204 GET, HEAD, OPTIONS
 /api/v1/chat-tokens                            401 401 401 405 405 405 405 GET, HEAD, POST
@@ -83,6 +91,7 @@ const CROSS_ORIGIN_ANSWERS = `
 /api/v1/session/password                       405 405 403 403 403 403 405
 /api/v1/channels                               200 200 403 403 403 403 204 * (GET OPTIONS)
 /api/v1/channels/demo                          200 200 403 403 403 403 204 * (GET OPTIONS)
+/api/v1/channels/demo/still.jpg                404 404 405 405 405 405 204 * (GET OPTIONS)
 /api/v1/channels/demo/health                   401 401 403 403 403 403 405
 /api/v1/channels/demo/end                      405 405 403 403 403 403 405
 /api/v1/channels/demo/stream-keys              401 401 403 403 403 403 405
@@ -93,6 +102,13 @@ const CROSS_ORIGIN_ANSWERS = `
 /api/v1/channels/demo/chat-settings            401 401 403 403 403 403 405
 /api/v1/channels/demo/chat-restrictions        401 401 403 403 403 403 405
 /api/v1/channels/demo/chat-restrictions/nobody 405 405 403 403 403 403 405
+/api/v1/channels/demo/videos                   200 200 403 403 403 403 204 * (GET OPTIONS)
+/api/v1/channels/demo/recording                401 401 403 403 403 403 405
+/api/v1/videos/none                            404 404 403 403 403 403 204 * (GET OPTIONS)
+/hls/demo/dvr.m3u8                             404 404 405 405 405 405 204 * *
+/vod/none/index.m3u8                           404 404 405 405 405 405 204 * *
+/vod/none/poster.jpg                           404 404 405 405 405 405 204 * *
+/vod/none/video0/index.m3u8                    404 404 405 405 405 405 204 * *
 /api/v1/categories                             200 200 403 403 403 403 204 * (GET OPTIONS)
 /api/v1/time                                   200 200 403 403 403 403 204 * (GET OPTIONS)
 /api/v1/chat-tokens                            401 401 403 403 403 403 405
@@ -113,6 +129,13 @@ const PREFLIGHTS = `
 /api/v1/streams/demo/playlist.m3u8: 204; GET, HEAD, OPTIONS; Range, Content-Type or x-mine; 7200; GET, HEAD, OPTIONS
 /api/v1/channels: 204; GET, HEAD, OPTIONS; Range, Content-Type or x-mine; 7200; GET, HEAD, OPTIONS
 /api/v1/channels/demo: 204; GET, HEAD, OPTIONS; Range, Content-Type or x-mine; 7200; GET, HEAD, OPTIONS
+/api/v1/channels/demo/still.jpg: 204; GET, HEAD, OPTIONS; Range, Content-Type or x-mine; 7200; GET, HEAD, OPTIONS
+/api/v1/channels/demo/videos: 204; GET, HEAD, OPTIONS; Range, Content-Type or x-mine; 7200; GET, HEAD, OPTIONS
+/api/v1/videos/none: 204; GET, HEAD, OPTIONS; Range, Content-Type or x-mine; 7200; GET, HEAD, OPTIONS
+/hls/demo/dvr.m3u8: 204; GET, HEAD, OPTIONS; Range, Content-Type or x-mine; 7200; GET, HEAD, OPTIONS
+/vod/none/index.m3u8: 204; GET, HEAD, OPTIONS; Range, Content-Type or x-mine; 7200; GET, HEAD, OPTIONS
+/vod/none/poster.jpg: 204; GET, HEAD, OPTIONS; Range, Content-Type or x-mine; 7200; GET, HEAD, OPTIONS
+/vod/none/video0/index.m3u8: 204; GET, HEAD, OPTIONS; Range, Content-Type or x-mine; 7200; GET, HEAD, OPTIONS
 /api/v1/categories: 204; GET, HEAD, OPTIONS; Range, Content-Type or x-mine; 7200; GET, HEAD, OPTIONS
 /api/v1/time: 204; GET, HEAD, OPTIONS; Range, Content-Type or x-mine; 7200; GET, HEAD, OPTIONS
 /api/v1/presence: 204; POST, OPTIONS; Content-Type or Content-Type; 86400; no Allow

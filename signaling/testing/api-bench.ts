@@ -1,7 +1,9 @@
 /** The API without media for tests: real database and routes, a fake registry, requests by inject(). */
+import { tmpdir } from 'node:os';
 import fastify, { type FastifyInstance, type FastifyPluginAsync, type LightMyRequestResponse } from 'fastify';
 import { systemClock } from '../../core/lifecycle/clock.ts';
-import type { ChannelName } from '../../core/ids.ts';
+import { createId, type BroadcastId, type ChannelId, type ChannelName } from '../../core/ids.ts';
+import type { VideoVisibility } from '../../core/protocol/api/video.ts';
 import { answerOtherMethods } from '../../core/protocol/api/address-methods.ts';
 import type { LadderChoice } from '../../core/protocol/ladder-choice.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
@@ -16,11 +18,15 @@ import { createPublishing, type Publishing } from '../publishing/create-publishi
 import { registerWebSockets } from '../audience/socket/signaling-routes.ts';
 import type { Database } from '../platform/database/database.ts';
 import { createChat, type Chat } from '../chat/create-chat.ts';
+import { createVideos, type Videos } from '../videos/create-videos.ts';
+import { VideoStore } from '../videos/video-store.ts';
 import { registerErrorHandler } from '../platform/http/error-handler.ts';
 import { openApiRoutes, registerOpenApi } from '../operations/openapi.ts';
 import { Announcements } from '../platform/cluster/announcements.ts';
 import { createNodeIdentity } from '../platform/cluster/node-identity.ts';
 import { requestLimits } from '../platform/http/request-limits.ts';
+import { PictureMaker } from '../../packager/pictures/picture-maker.ts';
+import { MemoryStore } from '../../packager/testing/memory-store.ts';
 import { SocketAdmission } from '../platform/sockets/socket-admission.ts';
 
 /** The password of every test account. */
@@ -122,7 +128,18 @@ export class TestBrowser {
 
 type Parts = Pick<
 	ApiBench,
-	'app' | 'clock' | 'logger' | 'accounts' | 'channels' | 'publishing' | 'chat' | 'fakeRegistry' | 'viewerCounts'
+	| 'app'
+	| 'clock'
+	| 'logger'
+	| 'accounts'
+	| 'channels'
+	| 'publishing'
+	| 'videos'
+	| 'videoStore'
+	| 'objects'
+	| 'chat'
+	| 'fakeRegistry'
+	| 'viewerCounts'
 >;
 
 export class ApiBench {
@@ -132,6 +149,10 @@ export class ApiBench {
 	readonly accounts: Accounts;
 	readonly channels: Channels;
 	readonly publishing: Publishing;
+	readonly videos: Videos;
+	readonly videoStore: VideoStore;
+	/** What recordings are stored in. */
+	readonly objects: MemoryStore;
 	readonly chat: Chat;
 	readonly fakeRegistry: FakeRegistry;
 	/** Viewer counts by channel name. */
@@ -145,6 +166,9 @@ export class ApiBench {
 		this.accounts = parts.accounts;
 		this.channels = parts.channels;
 		this.publishing = parts.publishing;
+		this.videos = parts.videos;
+		this.videoStore = parts.videoStore;
+		this.objects = parts.objects;
 		this.chat = parts.chat;
 		this.fakeRegistry = parts.fakeRegistry;
 		this.viewerCounts = parts.viewerCounts;
@@ -181,7 +205,7 @@ export class ApiBench {
 		const viewerCount = (name: string): number => viewerCounts.get(name) ?? 0;
 		const registry = options.registry ?? fakeRegistry.registry;
 		const channels = await createChannels(
-			{ ...common, registry, accounts, viewerCount },
+			{ ...common, registry, accounts, viewerCount, hasStill: () => false },
 			{ channelsPerUser: options.channelsPerUser ?? 5, defaultGraceWindowSeconds: 60, serverLadderChoice: 'automatic' },
 		);
 		const publishing = await createPublishing(
@@ -198,20 +222,48 @@ export class ApiBench {
 			{ defaultGraceWindowSeconds: 60 },
 		);
 		const chat = createChat({ ...common, serverSecret, accounts, channels, admission });
+		const objects = new MemoryStore();
+		// Without a runner: added jobs are not done.
+		const jobs = { define: () => undefined, every: () => undefined, add: async () => true };
+		const videos = createVideos(
+			{
+				...common,
+				accounts,
+				channels,
+				registry,
+				packager: { broadcast: () => undefined },
+				pictures: new PictureMaker({ clock }),
+				mayWork: () => true,
+				store: objects,
+				uploads: () => undefined,
+				jobs,
+			},
+			{
+				maxBytes: 0,
+				maxBytesPerOwner: 1e9,
+				reservedBytes: 0,
+				retentionDays: 14,
+				maxSeconds: 3600,
+				archiveSeconds: 60,
+				mediaFolder: tmpdir(),
+			},
+		);
+		const videoStore = new VideoStore({ database, clock, deleteMedia: jobs.add, makePictures: jobs.add });
 		const app = fastify({ ...requestLimits(() => clock.nowMs()) });
 		registerErrorHandler(app, logger);
 		await registerOpenApi(app, '0.0.0');
 		const routes: FastifyPluginAsync = async (scope) => {
 			await scope.register(accounts.routes);
 			await registerWebSockets(scope);
-			for (const room of [channels, publishing, chat]) {
+			for (const room of [channels, publishing, videos, chat]) {
 				await scope.register(room.routes);
 			}
 			await scope.register(openApiRoutes);
 		};
 		await app.register(answerOtherMethods(routes));
 		await app.ready();
-		return new ApiBench({ app, clock, logger, accounts, channels, publishing, chat, fakeRegistry, viewerCounts });
+		const parts = { app, clock, logger, accounts, channels, publishing, videos, videoStore, objects, chat };
+		return new ApiBench({ ...parts, fakeRegistry, viewerCounts });
 	}
 
 	/** A browser at a new address, without a user. */
@@ -235,7 +287,50 @@ export class ApiBench {
 		return Object.assign(browser, { userId });
 	}
 
+	/** A finished recording with two segments of picture and sound; returns its id. */
+	async addVideo(channelId: string, visibility: VideoVisibility = 'public'): Promise<string> {
+		const id = createId<string>(this.clock.nowMs());
+		const startedAt = new Date(this.clock.nowMs());
+		await this.videoStore.create({
+			id,
+			channelId: channelId as ChannelId,
+			broadcastId: createId<BroadcastId>(this.clock.nowMs()),
+			title: 'A video',
+			category: undefined,
+			startedAt,
+		});
+		for (const kind of ['video', 'audio'] as const) {
+			const trackId = `${kind}0` as const;
+			const facts =
+				kind === 'video'
+					? { kind, codecs: ['avc1.4d400d'], widthPixels: 320, heightPixels: 180, rung: null, frameRate: 30 }
+					: { kind, codecs: ['mp4a.40.2'], channelCount: 2, rung: null, frameRate: null };
+			await this.objects.put(`videos/${id}/${trackId}/init0.mp4`, Buffer.from(`init of ${trackId}`));
+			const segments = [1, 2].map((mediaSequence) => ({
+				kind: 'segment' as const,
+				trackId,
+				mediaSequence,
+				run: 0,
+				initName: 'init0.mp4',
+				startSeconds: mediaSequence * 2,
+				durationSeconds: 2,
+				capturedAtMs: startedAt.getTime() + mediaSequence * 2000,
+				gap: null,
+				sizeBytes: 11,
+				hash: 'ab'.repeat(32),
+			}));
+			for (const { mediaSequence } of segments) {
+				await this.objects.put(`videos/${id}/${trackId}/segment${mediaSequence}.m4s`, Buffer.from('some of it.'));
+			}
+			await this.videoStore.append(id, 1, [{ kind: 'init', trackId, name: 'init0.mp4', facts }, ...segments]);
+		}
+		await this.videoStore.finish(id, 14);
+		await this.videoStore.change(id, { visibility });
+		return id;
+	}
+
 	async close(): Promise<void> {
+		await this.videos.close();
 		await this.chat.close();
 		await this.publishing.close();
 		this.channels.close();

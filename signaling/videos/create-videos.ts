@@ -6,6 +6,7 @@ import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
 import type { Packager } from '../../packager/create-packager.ts';
+import type { PictureMaker } from '../../packager/pictures/picture-maker.ts';
 import type { ObjectStore } from '../../packager/store/object-store.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
 import type { Channels } from '../channels/create-channels.ts';
@@ -13,7 +14,9 @@ import type { Database } from '../platform/database/database.ts';
 import type { Jobs } from '../platform/jobs/jobs.ts';
 import { RecordingLimits, type RecordingLimitsConfig } from './recording-limits.ts';
 import { Recordings, type RecordingsConfig } from './recordings.ts';
+import { VideoDirectory } from './video-directory.ts';
 import { DELETE_MEDIA, defineVideoJobs } from './video-jobs.ts';
+import { VideoPictures } from './video-pictures.ts';
 import { VideoPlaylists } from './video-playlists.ts';
 import { authorizePlayback, createVideoRoutes, type VideoRoutesDependencies } from './video-routes.ts';
 import { VideoStore } from './video-store.ts';
@@ -29,13 +32,17 @@ type VideosDependencies = {
 	jobs: Pick<Jobs, 'define' | 'every' | 'add'>;
 	registry: Pick<BroadcastRegistry, 'on'>;
 	packager: Pick<Packager, 'broadcast'>;
+	pictures: PictureMaker;
+	/** False while media needs the machine. */
+	mayWork: () => boolean;
 	accounts: Pick<Accounts, 'authenticator' | 'origin'>;
 	channels: Pick<Channels, 'access'>;
 };
 
 export type VideosConfig = RecordingLimitsConfig & RecordingsConfig & { mediaFolder: string };
 
-type Videos = {
+/** @internal for tests */
+export type Videos = {
 	routes: FastifyPluginAsync;
 	/** For everyone: false for a private video. True also while the database is unavailable. */
 	mayExist(id: string): Promise<boolean>;
@@ -51,12 +58,15 @@ export function createVideos(deps: VideosDependencies, config: VideosConfig): Vi
 	const { access } = deps.channels;
 	const logger = deps.logger.child({ part: 'videos' });
 	const scope = new CloseScope<'server-shutdown'>(logger);
-	const videos = new VideoStore({
+	const videos: VideoStore = new VideoStore({
 		database,
 		clock,
 		deleteMedia: (handle, videoId) => jobs.add(handle, DELETE_MEDIA, { videoId }),
+		makePictures: (handle, videoId, which) => pictures.add(handle, videoId, which),
 	});
 	defineVideoJobs({ jobs, videos, store, logger });
+	const directory = new VideoDirectory({ videos, clock });
+	const pictures = new VideoPictures({ ...deps, videos, directory, maker: deps.pictures, logger });
 	const runningBytes = (ownerId: string | undefined): number =>
 		recordings.running
 			.filter((running) => ownerId === undefined || running.ownerId === ownerId)
@@ -71,13 +81,12 @@ export function createVideos(deps: VideosDependencies, config: VideosConfig): Vi
 	const playlists = new VideoPlaylists({ videos, clock });
 	return {
 		routes: async (app) => {
-			await app.register(createVideoRoutes({ ...deps, videos, recordings, limits, access, config }));
+			await app.register(createVideoRoutes({ ...deps, videos, recordings, limits, directory, access, config }));
 			await app.register(
 				createVodRoutes({
-					videos,
+					directory,
 					playlists,
 					store,
-					clock,
 					authorizePlayback: async (request, video) => void (await authorizePlayback({ accounts }, request, video)),
 				}),
 			);

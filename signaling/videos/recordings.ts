@@ -26,6 +26,8 @@ type RunningRecording = {
 	broadcastId: BroadcastId;
 	ownerId: string | undefined;
 	recorder: Recorder;
+	/** The database has a segment of each track. */
+	isPlayable: boolean;
 };
 
 type RecordingsDependencies = {
@@ -149,7 +151,14 @@ export class Recordings {
 				? logger.info({}, 'recording continues')
 				: logger.warn({ reason }, 'recording has stopped; the live broadcast continues'),
 		);
-		this.#running.set(broadcastId, { videoId, channelId, broadcastId, ownerId, recorder });
+		const running: RunningRecording = { videoId, channelId, broadcastId, ownerId, recorder, isPlayable: false };
+		this.#running.set(broadcastId, running);
+		const unlisten = recorder.on('recorded', () => {
+			if (recorder.hasAllTracks) {
+				unlisten();
+				void journal.flush().then(() => (running.isPlayable = true));
+			}
+		});
 		logger.info({}, 'recording');
 		const finish = (): void => {
 			if (this.#running.get(broadcastId)?.recorder === recorder) {

@@ -22,7 +22,7 @@ import {
 	type VideoParams,
 } from '../../core/protocol/api/video.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
-import { prepareApiRoutes, userRoutes } from '../accounts/route-options.ts';
+import { limitedRoutes, prepareApiRoutes, userRoutes } from '../accounts/route-options.ts';
 import type { ChannelAccess } from '../channels/channel-access.ts';
 import { isAllowed, type ChannelAction } from '../channels/channel-permissions.ts';
 import { MAX_TITLE_LENGTH, normalizeText } from '../channels/channel-text.ts';
@@ -32,6 +32,8 @@ import { refusals } from '../platform/http/schema-validation.ts';
 import type { UploadState } from '../platform/objects/write-behind-store.ts';
 import type { RecordingLimits } from './recording-limits.ts';
 import { isRecordingWanted, type Recordings } from './recordings.ts';
+import type { VideoDirectory } from './video-directory.ts';
+import { describePictures } from './video-picture-routes.ts';
 import type { VideoRecord } from './video-row.ts';
 import type { VideoStore } from './video-store.ts';
 
@@ -39,6 +41,7 @@ export type VideoRoutesDependencies = {
 	videos: VideoStore;
 	recordings: Pick<Recordings, 'running'>;
 	limits: RecordingLimits;
+	directory: Pick<VideoDirectory, 'forget'>;
 	accounts: Pick<Accounts, 'authenticator' | 'origin'>;
 	access: ChannelAccess;
 	/** How uploads to the store stand; undefined: there are none. */
@@ -141,6 +144,7 @@ function createChangingRoutes(deps: VideoRoutesDependencies): FastifyPluginAsync
 				if (changed === undefined) {
 					throw new SpillwayError('VIDEO_NOT_FOUND');
 				}
+				deps.directory.forget(before.pathSecret);
 				const isMoved = changed.pathSecret !== before.pathSecret;
 				return { ...describe(deps, changed, true), ...(isMoved ? { purgePaths: purgePaths(before) } : {}) };
 			},
@@ -158,6 +162,7 @@ function createChangingRoutes(deps: VideoRoutesDependencies): FastifyPluginAsync
 				if (!(await videos.delete(video.id))) {
 					throw new SpillwayError('VIDEO_NOT_FOUND');
 				}
+				deps.directory.forget(video.pathSecret);
 				return { purgePaths: purgePaths(video) };
 			},
 		);
@@ -171,11 +176,14 @@ function createRecordingRoutes(deps: VideoRoutesDependencies): FastifyPluginAsyn
 	return async (app) => {
 		app.get<{ Params: ChannelParams }>(
 			path,
-			options({
-				summary: "Whether a channel's broadcasts are recorded, and how it stands",
-				params: channelParamsSchema,
-				response: { 200: recordingStatusSchema, ...refusals(401, 403, 404, 429, 503) },
-			}),
+			{
+				onRequest: accounts.authenticator.requireUser,
+				...limitedRoutes('videos')('search', {
+					summary: "Whether a channel's broadcasts are recorded, and how it stands",
+					params: channelParamsSchema,
+					response: { 200: recordingStatusSchema, ...refusals(401, 403, 404, 429, 503) },
+				}),
+			},
 			async (request): Promise<RecordingStatus> => {
 				const { channel } = await access.require(request, 'choose whether it is recorded');
 				return describeRecording(deps, channel);
@@ -274,9 +282,10 @@ async function mayDo(
 }
 
 function describe({ recordings }: VideoRoutesDependencies, video: VideoRecord, isOwner: boolean): OwnVideo {
-	const running = recordings.running.find(({ videoId }) => videoId === video.id)?.recorder;
-	const durationSeconds = running?.recordedSeconds ?? video.durationSeconds;
-	const isPlayable = running === undefined ? video.endedAt !== undefined : running.storedBytes > 0;
+	const running = recordings.running.find(({ videoId }) => videoId === video.id);
+	const recorder = running?.recorder;
+	const durationSeconds = recorder?.recordedSeconds ?? video.durationSeconds;
+	const isPlayable = running?.isPlayable ?? video.endedAt !== undefined;
 	return {
 		id: video.id,
 		channelId: video.channelId,
@@ -288,13 +297,13 @@ function describe({ recordings }: VideoRoutesDependencies, video: VideoRecord, i
 		startedAt: video.startedAt.toISOString(),
 		durationSeconds,
 		playlistUrl: isPlayable ? `${vodPath(video)}index.m3u8` : null,
-		posterUrl: null,
+		...describePictures(video),
 		...(isOwner
 			? {
-					sizeBytes: running?.storedBytes ?? video.sizeBytes,
+					sizeBytes: recorder?.storedBytes ?? video.sizeBytes,
 					expiresAt: video.isKept ? null : (video.expiresAt?.toISOString() ?? null),
 					isKept: video.isKept,
-					missingSeconds: running?.missingSeconds ?? video.missingSeconds,
+					missingSeconds: recorder?.missingSeconds ?? video.missingSeconds,
 				}
 			: {}),
 	};

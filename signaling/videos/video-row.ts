@@ -25,6 +25,10 @@ export type VideoRecord = {
 	sizeBytes: number;
 	isKept: boolean;
 	expiresAt: Date | undefined;
+	/** File name of its poster; undefined while there is none. */
+	posterName: string | undefined;
+	/** Sheets of its storyboard; undefined while that is not whole, or there is none. */
+	sheetCount: number | undefined;
 };
 
 /** A row of {@link VIDEO_COLUMNS}. */
@@ -45,12 +49,14 @@ export type VideoRow = {
 	size_bytes: number;
 	is_kept: boolean;
 	expires_at: Date | null;
+	poster_name: string | null;
+	sheet_count: number | null;
 };
 
 /** The columns for {@link toVideo}, in queries `FROM videos JOIN channels ON channels.id = channel_id`. */
 export const VIDEO_COLUMNS = `videos.id, channel_id, channels.name AS channel_name, channels.owner_id, broadcast_id,
 	videos.title, videos.category, visibility, path_secret, started_at, ended_at, duration_seconds, missing_seconds,
-	size_bytes, is_kept, expires_at`;
+	size_bytes, is_kept, expires_at, poster_name, sheet_count`;
 
 export function toVideo(row: VideoRow): VideoRecord {
 	return {
@@ -70,6 +76,8 @@ export function toVideo(row: VideoRow): VideoRecord {
 		sizeBytes: row.size_bytes,
 		isKept: row.is_kept,
 		expiresAt: row.expires_at ?? undefined,
+		posterName: row.poster_name ?? undefined,
+		sheetCount: row.sheet_count ?? undefined,
 	};
 }
 

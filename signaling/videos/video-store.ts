@@ -32,6 +32,8 @@ type VideoStoreDependencies = {
 	clock: Clock;
 	/** Adds the job that deletes a video's media, in the transaction that deletes the video. */
 	deleteMedia: (handle: Queryable, videoId: string) => Promise<unknown>;
+	/** Likewise for its pictures: a first one in the transaction that makes the video, all in the one that ends it. */
+	makePictures: (handle: Queryable, videoId: string, which: 'first' | 'all') => Promise<unknown>;
 };
 
 const FROM_VIDEOS = 'FROM videos JOIN channels ON channels.id = channel_id';
@@ -83,19 +85,24 @@ export class VideoStore {
 		category: string | undefined;
 		startedAt: Date;
 	}): Promise<void> {
-		await this.#deps.database.query(
-			`INSERT INTO videos (id, channel_id, broadcast_id, title, category, visibility, path_secret, started_at)
-			VALUES ($1, $2, $3, $4, $5, 'public', $6, $7) ON CONFLICT DO NOTHING`,
-			[
-				video.id,
-				video.channelId,
-				video.broadcastId,
-				video.title,
-				video.category ?? null,
-				createPathSecret(),
-				video.startedAt,
-			],
-		);
+		await this.#deps.database.transaction(async (handle) => {
+			const rows = await handle.query(
+				`INSERT INTO videos (id, channel_id, broadcast_id, title, category, visibility, path_secret, started_at)
+				VALUES ($1, $2, $3, $4, $5, 'public', $6, $7) ON CONFLICT DO NOTHING RETURNING id`,
+				[
+					video.id,
+					video.channelId,
+					video.broadcastId,
+					video.title,
+					video.category ?? null,
+					createPathSecret(),
+					video.startedAt,
+				],
+			);
+			if (rows.length > 0) {
+				await this.#deps.makePictures(handle, video.id, 'first');
+			}
+		});
 	}
 
 	/** Adds to the journal of a recording that runs; `refused` when it has another owner, has ended, or is deleted. */
@@ -222,6 +229,7 @@ export class VideoStore {
 				WHERE id = $1 AND ended_at IS NULL`,
 				[videoId, new Date(sums.ended_at_ms), sums.seconds, sums.bytes, new Date(nowMs + retentionDays * 86_400_000)],
 			);
+			await this.#deps.makePictures(handle, videoId, 'all');
 			return true;
 		});
 	}

@@ -118,6 +118,9 @@ export const channelDescriptionSchema = Type.Object({
 	ladder: nullable(ladderDescriptionSchema, { description: 'Null: offline, or not decided yet.' }),
 	whepUrl: Type.String({ description: 'Absolute path, `/whep/{name}`.' }),
 	hlsUrl: Type.String({ description: 'Absolute path, `/hls/{name}/index.m3u8`.' }),
+	stillUrl: nullable(Type.String(), {
+		description: 'Absolute path of a JPEG of what it shows, renewed about every ten seconds. Null: none, or offline.',
+	}),
 });
 export type ChannelDescription = Static<typeof channelDescriptionSchema>;
 

@@ -7,11 +7,10 @@ export const VIDEO_VISIBILITIES = ['public', 'unlisted', 'private'] as const;
 export type VideoVisibility = (typeof VIDEO_VISIBILITIES)[number];
 
 /** `recording`: the broadcast runs; what was recorded can be played. `ready`: complete. */
-export const VIDEO_STATES = ['recording', 'ready'] as const;
-export type VideoState = (typeof VIDEO_STATES)[number];
+const VIDEO_STATES = ['recording', 'ready'] as const;
 
 /** Answer of `GET /api/v1/videos/{video}`. */
-export const videoSchema = Type.Object({
+const videoSchema = Type.Object({
 	id: Type.String(),
 	channelId: Type.String(),
 	channelName: Type.String(),
@@ -24,7 +23,11 @@ export const videoSchema = Type.Object({
 	playlistUrl: nullable(Type.String(), {
 		description: 'Absolute path of its multivariant playlist. Null: nothing to play yet.',
 	}),
-	posterUrl: nullable(Type.String(), { description: 'Absolute path of a JPEG. Null: none yet.' }),
+	posterUrl: nullable(Type.String(), { description: 'Absolute path of a JPEG. Null: none yet, or sound alone.' }),
+	storyboardUrl: nullable(Type.String(), {
+		description:
+			'Absolute path of a WebVTT file with a picture for every ten seconds or more: a sheet and a place on it (#xywh). Null: none yet, or sound alone.',
+	}),
 });
 export type Video = Static<typeof videoSchema>;
 
@@ -90,8 +93,7 @@ export type VideoChange = Static<typeof videoChangeSchema>;
  * Of a channel's recording. `off`: not wanted. `idle`: the next broadcast is recorded. `recording`: now. `stopped`: it
  * is wanted, but there is no room or the store is away; the live broadcast continues.
  */
-export const RECORDING_STATES = ['off', 'idle', 'recording', 'stopped'] as const;
-export type RecordingState = (typeof RECORDING_STATES)[number];
+const RECORDING_STATES = ['off', 'idle', 'recording', 'stopped'] as const;
 
 /** Answer of `GET /api/v1/channels/{channel}/recording`. */
 export const recordingStatusSchema = Type.Object({

@@ -60,6 +60,7 @@ export function describeTestChannel(channel: Channel): ChannelDescription {
 		ladder: null,
 		whepUrl: `/whep/${channel.name}`,
 		hlsUrl: `/hls/${channel.name}/index.m3u8`,
+		stillUrl: null,
 	};
 }
 

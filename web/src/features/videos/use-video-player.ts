@@ -1,5 +1,7 @@
 /** Binds a video player to a component: reactive view, resumes where the viewer stopped, closed with the component. */
 import { computed, onBeforeUnmount, ref, shallowRef, watch, type Ref } from 'vue';
+import { systemClock } from '../../../../core/lifecycle/clock.ts';
+import { Timer } from '../../../../core/lifecycle/timer.ts';
 import type { OwnVideo } from '../../../../core/protocol/api/video.ts';
 import { videoTitle } from '../../app/texts/video-words.ts';
 import { createVideoPlayer, type VideoPlayer, type VideoPlayerView } from '../../player/video/create-video-player.ts';
@@ -7,6 +9,8 @@ import { ResumeMemory } from './resume-memory.ts';
 
 /** Between two notes of where the viewer is. */
 const NOTE_INTERVAL_SECONDS = 5;
+/** The first media of a recording may be announced before they can be loaded. */
+const FIRST_MEDIA_MS = 2000;
 /** An address may name a time after the end. */
 const BEFORE_END_SECONDS = 2;
 
@@ -49,7 +53,15 @@ export function useVideoPlayer(video: Ref<OwnVideo | undefined>, { askedSeconds,
 		isReloading.value = true;
 		await reload();
 		isReloading.value = false;
+		const { problem, hasStarted } = player.view;
+		if (problem?.kind === 'gone' && !hasStarted && video.value?.state === 'recording') {
+			firstMedia.arm(FIRST_MEDIA_MS);
+		}
 	}
+	const firstMedia = new Timer(systemClock, () => {
+		reloadedUrl = undefined;
+		player.retry();
+	});
 
 	player.on('changed', (next) => {
 		view.value = next;
@@ -89,6 +101,7 @@ export function useVideoPlayer(video: Ref<OwnVideo | undefined>, { askedSeconds,
 	window.addEventListener('pagehide', note);
 	onBeforeUnmount(() => {
 		window.removeEventListener('pagehide', note);
+		firstMedia.disarm();
 		note();
 		player.close();
 	});

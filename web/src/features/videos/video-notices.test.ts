@@ -25,6 +25,12 @@ describe('videoNotice', () => {
 		const view = { ...VIEW, state: 'idle', hasStarted: false } as const;
 		const growing = videoNotice({ ...FACTS, view, video: { playlistUrl: null, state: 'recording' } });
 		expect(growing).toMatchObject({ title: 'Nothing to play yet', isBusy: true, form: 'cover' });
+		const early = videoNotice({
+			...FACTS,
+			view: { ...failed('gone'), hasStarted: false },
+			video: { ...VIDEO, state: 'recording' },
+		});
+		expect(early).toMatchObject({ title: 'Nothing to play yet', canRetry: false });
 		const empty = videoNotice({ ...FACTS, view, video: { playlistUrl: null, state: 'ready' } });
 		expect(empty).toMatchObject({ title: 'There is nothing to play', isBusy: false, canRetry: false });
 	});

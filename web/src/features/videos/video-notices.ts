@@ -55,7 +55,9 @@ export function videoNotice({ video, absence, view, isReloading, isSlow }: Notic
 	if (absence === 'gone' && view.state !== 'ready') {
 		return { ...base, ...GONE, form: 'cover' };
 	}
-	if (video.playlistUrl === null) {
+	// Announced before they can be loaded.
+	const isEarly = view.problem?.kind === 'gone' && !view.hasStarted && video.state === 'recording';
+	if (video.playlistUrl === null || isEarly) {
 		return video.state === 'recording'
 			? {
 					...base,

@@ -335,9 +335,9 @@ class VideoPlayer extends TypedEmitter<VideoPlayerEvents> {
 			this.#update();
 		});
 		on('timeupdate waiting', () => this.#leaveGap());
-		// By picture-in-picture, a headset, the browser, or the end.
+		// By picture-in-picture, a headset, the browser, or the end; not while a new source takes over.
 		on('pause play ended', () => {
-			if (this.#problem === undefined) {
+			if (this.#problem === undefined && video.readyState >= HAVE_METADATA) {
 				this.#wantsToPlay = !video.paused;
 			}
 			this.#update();

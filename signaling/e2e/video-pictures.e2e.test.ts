@@ -1,0 +1,59 @@
+/** Pictures through the server with real media: the live still, the poster while it is recorded, and the storyboard. */
+import { expect, it } from 'vitest';
+import { ServerUnderTest, waitUntilLive } from '../../loadtest/bench/measure/server-under-test.ts';
+import { createPublisher } from '../../loadtest/clients/create-publisher.ts';
+import { TEST_SETTINGS } from '../../loadtest/source/encoder-settings.ts';
+import type { ChannelDescription } from '../../core/protocol/api/channel-description.ts';
+import type { VideoList } from '../../core/protocol/api/video.ts';
+import { until } from '../testing/until.ts';
+
+it('shows a still while it is live, a poster while it is recorded, and a storyboard afterwards', async () => {
+	const server = await ServerUnderTest.start();
+	const { httpUrl, channel } = server.addresses;
+	const read = async <Answer>(path: string): Promise<Answer> =>
+		(await (await fetch(new URL(path, httpUrl))).json()) as Answer;
+	const readChannel = (): Promise<ChannelDescription> => read(`/api/v1/channels/${channel}`);
+	const readVideo = async (): Promise<VideoList['videos'][number]> =>
+		(await read<VideoList>(`/api/v1/channels/${channel}/videos`)).videos[0]!;
+	const load = async (path: string): Promise<{ status: number; type: string | null; bytes: Uint8Array }> => {
+		const answer = await fetch(new URL(path, httpUrl));
+		const bytes = new Uint8Array(await answer.arrayBuffer());
+		return { status: answer.status, type: answer.headers.get('content-type'), bytes };
+	};
+	const publisher = createPublisher('rtmp', TEST_SETTINGS, server.addresses);
+	try {
+		expect((await readChannel()).stillUrl).toBeNull();
+		await publisher.start();
+		await waitUntilLive(server.addresses);
+		await until(async () => (await readChannel()).stillUrl !== null, 'a live still');
+		const { stillUrl } = await readChannel();
+		expectJpeg(await load(stillUrl!));
+		await until(async () => (await readVideo()).posterUrl !== null, 'a first poster');
+		const recording = await readVideo();
+		expect([recording.state, recording.storyboardUrl]).toEqual(['recording', null]);
+		expectJpeg(await load(recording.posterUrl!));
+		await publisher.stop();
+		await until(async () => (await readVideo()).storyboardUrl !== null, 'a storyboard');
+		expect((await readChannel()).stillUrl).toBeNull();
+		expect((await load(stillUrl!)).status).toBe(404);
+		const { posterUrl, storyboardUrl, durationSeconds } = await readVideo();
+		expectJpeg(await load(posterUrl!));
+		const text = Buffer.from((await load(storyboardUrl!)).bytes).toString();
+		expect([...text.matchAll(/sheet1\.jpg#xywh=\d+,0,160,90/g)].length).toBe(Math.ceil(durationSeconds / 10));
+		expectJpeg(await load(storyboardUrl!.replace('storyboard.vtt', 'sheet1.jpg')));
+	} finally {
+		await publisher.stop();
+		await server.stop();
+	}
+});
+
+function expectJpeg({ status, type, bytes }: { status: number; type: string | null; bytes: Uint8Array }): void {
+	expect([status, type, bytes[0], bytes[1], bytes.at(-2), bytes.at(-1)]).toEqual([
+		200,
+		'image/jpeg',
+		0xff,
+		0xd8,
+		0xff,
+		0xd9,
+	]);
+}
