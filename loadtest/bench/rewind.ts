@@ -1,5 +1,5 @@
 /**
- * Pauses and rewinding in the product's player, by the pixels: where it goes on, how soon it is back at live, and how
+ * Pauses and rewinding in the product's player, by the pixels: where it continues, how soon it is back at live, and how
  * soon a place in the past is there.
  */
 import { median } from '../../core/percentiles.ts';
@@ -132,7 +132,7 @@ async function runRound(watcher: PlayerWatch, publisher: Publisher, options: Rew
 			slider.dispatchEvent(new Event('change', { bubbles: true }));
 		}`),
 	);
-	// Older media are looped, so that their pictures do not tell when they were captured: any that is not live counts.
+	// Older media are looped, so that their pictures do not show when they were captured: any that is not live counts.
 	const arrived = await firstFrame(
 		watcher,
 		({ shownAtMs, captureTimeMs }) => shownAtMs > jumpedAtMs && shownAtMs - captureTimeMs > NEAR_JUMP_MS,

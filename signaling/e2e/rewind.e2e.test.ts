@@ -32,7 +32,7 @@ describe('rewinding', () => {
 		await server.stop();
 	});
 
-	it('goes on after a pause in real time at the picture that was on the screen, without a seat', () => {
+	it('continues after a pause in real time at the picture that was on the screen, without a seat', () => {
 		const { pauseJumpMs, tiers } = run.rounds[0]!;
 		expect(Math.abs(pauseJumpMs), JSON.stringify(run)).toBeLessThanOrEqual(MAX_JUMP_MS);
 		expect(tiers[0]).toBe('ll-hls');
