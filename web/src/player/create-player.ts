@@ -120,6 +120,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 	#session: MediaSessionLink | undefined;
 	#range: RewindRangeWatch | undefined;
 	#rewinder: Rewinder | undefined;
+	#isBroadcastRunning = true;
 	#cancelProblem: CancelTimer | undefined;
 	readonly #qualities = new QualityChoice();
 	/** By the server: the line does not carry the best picture over WebRTC. */
@@ -328,6 +329,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 		const { state, video, broadcastId } = channel;
 		this.#handOver?.channelReported(state, video?.frameRate, broadcastId ?? undefined);
 		this.#qualities.channelReported(channel);
+		this.#isBroadcastRunning = state !== 'offline';
 		this.#range?.broadcastReported(state === 'offline' ? undefined : (broadcastId ?? undefined));
 	}
 
@@ -346,6 +348,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 			clock: systemClock,
 			serverClock: this.#deps.serverClock,
 			handOver,
+			isBroadcastRunning: () => this.#isBroadcastRunning,
 			range: () => this.#range?.range,
 			goLive: () => this.#chooser?.goLive(),
 		});
