@@ -15,7 +15,7 @@ export function hasStopped(first: LegReading, second: LegReading): boolean {
 	return isWorthIt && first.state !== 'playing' && (aheadMs(second.latestMs, first.latestMs) ?? 0) >= 0;
 }
 
-/** Where a pause goes on: at the last picture, which a busy browser may have shown after the pause began. */
+/** Where a pause continues: at the last picture, which a busy browser may have shown after the pause began. */
 export function placeOf(pause: Pause, shown: LegReading | undefined): number | undefined {
 	return pause.wasBehindLive ? pause.captureTimeMs : (shown?.latestMs ?? pause.captureTimeMs);
 }

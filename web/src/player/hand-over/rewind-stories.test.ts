@@ -1,4 +1,4 @@
-/** Pauses and rewinding: what the viewer sees, what is opened for it, and what the server is told. */
+/** Pauses and rewinding: what the viewer sees, what is opened for it, and what the server gets. */
 import { describe, expect, it } from 'vitest';
 import { EPOCH_MS, setUp } from './testing/hand-over-rig.ts';
 
@@ -20,7 +20,7 @@ const nothing = (): void => undefined;
 const WATCH_BEHIND = ['open ll-hls', 'send pinned: true', 'swap', 'watch ll-hls'];
 
 describe('a viewer who pauses in real time', () => {
-	it('goes on at the same picture, without a seat, and is back in real time within two seconds', async () => {
+	it('continues at the same picture, without a seat, and is back in real time within two seconds', async () => {
 		const { stage, signaling, handOver, chooser, play, latestMs } = await inRealTime();
 		const pausedAtMs = latestMs();
 		await play(
@@ -51,7 +51,7 @@ describe('a viewer who pauses in real time', () => {
 		expect([stage.watched!.tier, handOver.isBehindLive]).toEqual(['webrtc', false]);
 	});
 
-	it('loses the seat after some seconds, and goes on in what is kept after a minute', async () => {
+	it('loses the seat after some seconds, and continues in what is kept after a minute', async () => {
 		const { stage, signaling, handOver, play, latestMs } = await inRealTime();
 		const pausedAtMs = latestMs();
 		await play(
@@ -64,7 +64,7 @@ describe('a viewer who pauses in real time', () => {
 		expect(stage.watched!.isKept).toBe(true);
 	});
 
-	it('pauses again on the way, and goes on at the first picture', async () => {
+	it('pauses again on the way, and continues at the first picture', async () => {
 		const { handOver, play, latestMs } = await inRealTime();
 		const pausedAtMs = latestMs();
 		await play(
