@@ -43,8 +43,8 @@ type RewindRound = {
 	liveGapMs: number;
 	/** From the jump to the first picture of that time. */
 	jumpAfterMs: number | undefined;
-	/** The tiers after the pause, at live, and after the jump. */
-	tiers: string[];
+	/** After the pause, at live, and after the jump: the tier, and the seats that the server counts. */
+	tiers: Array<{ tier: string; seatCount: number }>;
 };
 
 /** @internal for tests */
@@ -95,7 +95,7 @@ export async function runRewind(server: ServerUnderTest, options: RewindOptions)
 				if (round > 0) {
 					await measureLive(watcher);
 				}
-				rounds.push(await runRound(watcher, publisher, options));
+				rounds.push(await runRound(watcher, server, publisher, options));
 			}
 			const rangeSeconds = await watcher.page.page.evaluate<number>(`Number(document.querySelector('${SLIDER}').max)`);
 			return { rounds, rangeSeconds, selfWatch: endWatch() };
@@ -105,9 +105,18 @@ export async function runRewind(server: ServerUnderTest, options: RewindOptions)
 	}
 }
 
-async function runRound(watcher: PlayerWatch, publisher: Publisher, options: RewindOptions): Promise<RewindRound> {
+async function runRound(
+	watcher: PlayerWatch,
+	{ addresses }: ServerUnderTest,
+	publisher: Publisher,
+	options: RewindOptions,
+): Promise<RewindRound> {
 	const { page } = watcher.page;
-	const tiers: string[] = [];
+	const tiers: RewindRound['tiers'] = [];
+	const note = async (): Promise<void> => {
+		const { tier } = await watcher.player();
+		tiers.push({ tier, seatCount: await countSeats(addresses.httpUrl) });
+	};
 	await watcher.watchUntil(({ tier, state }) => tier === 'webrtc' && state === 'playing');
 	await watcher.watch(options.settleMs);
 	throwFailure(publisher);
@@ -118,10 +127,10 @@ async function runRound(watcher: PlayerWatch, publisher: Publisher, options: Rew
 	const playedAtMs = await act(() => page.keyboard.press('k'));
 	const first = await firstFrame(watcher, (frame) => frame.shownAtMs > playedAtMs);
 	await watcher.watch(options.settleMs);
-	tiers.push((await watcher.player()).tier);
+	await note();
 
 	const live = await measureLive(watcher);
-	tiers.push((await watcher.player()).tier);
+	await note();
 
 	await page.waitForSelector(SLIDER, { timeout: SLIDER_DEADLINE_MS });
 	await watcher.watch(options.settleMs);
@@ -138,7 +147,7 @@ async function runRound(watcher: PlayerWatch, publisher: Publisher, options: Rew
 		({ shownAtMs, captureTimeMs }) => shownAtMs > jumpedAtMs && shownAtMs - captureTimeMs > NEAR_JUMP_MS,
 	).catch(() => undefined);
 	await watcher.watch(options.settleMs);
-	tiers.push((await watcher.player()).tier);
+	await note();
 	return {
 		pauseJumpMs: first.captureTimeMs - last.captureTimeMs,
 		playAfterMs: first.shownAtMs - playedAtMs,
@@ -163,6 +172,12 @@ async function measureLive(
 		liveLatencyMs: late.length === 0 ? undefined : median(late.map(latencyMs)),
 		liveGapMs: Math.max(...gapsMs),
 	};
+}
+
+/** Viewers whose WebRTC session is open. */
+async function countSeats(httpUrl: string): Promise<number> {
+	const metrics = await (await fetch(new URL('/metrics', httpUrl))).text();
+	return Number(/^spillway_viewers\{tier="webrtc"\} (\d+)$/m.exec(metrics)?.[1]);
 }
 
 /** Returns when it was done. */

@@ -53,7 +53,7 @@ const PRELOAD_AFTER_MS = 3000;
 const LINE_INTERVAL_MS = 10_000;
 /** Nearer to live than this, LL-HLS plays behind live; further away, whole segments of what is kept. */
 const NEAR_LIVE_MS = 30_000;
-/** How long the notice of a failed rewind is shown. */
+/** How long the notice stays that rewinding has failed. */
 const PROBLEM_SHOWN_MS = 12_000;
 /** A line that brings a picture over WebRTC carries at least that, and most often more. */
 const WEBRTC_SHARE = 1.2;
@@ -120,6 +120,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 	#session: MediaSessionLink | undefined;
 	#range: RewindRangeWatch | undefined;
 	#rewinder: Rewinder | undefined;
+	#isBroadcastRunning = true;
 	#cancelProblem: CancelTimer | undefined;
 	readonly #qualities = new QualityChoice();
 	/** By the server: the line does not carry the best picture over WebRTC. */
@@ -328,6 +329,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 		const { state, video, broadcastId } = channel;
 		this.#handOver?.channelReported(state, video?.frameRate, broadcastId ?? undefined);
 		this.#qualities.channelReported(channel);
+		this.#isBroadcastRunning = state !== 'offline';
 		this.#range?.broadcastReported(state === 'offline' ? undefined : (broadcastId ?? undefined));
 	}
 
@@ -346,6 +348,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 			clock: systemClock,
 			serverClock: this.#deps.serverClock,
 			handOver,
+			isBroadcastRunning: () => this.#isBroadcastRunning,
 			range: () => this.#range?.range,
 			goLive: () => this.#chooser?.goLive(),
 		});

@@ -12,6 +12,7 @@ function setUp({ lengthMs = HOUR_MS, gaps = [] as Array<{ startMs: number; endMs
 	const clock = new FakeClock();
 	const log: string[] = [];
 	const moments = new PlayedMoments();
+	const channel = { isRunning: true };
 	const nowMs = (): number => EPOCH_MS + clock.monotonicMs();
 	const timeShift = { listed: undefined, buffered: [{ startMs: EPOCH_MS - 60_000, endMs: EPOCH_MS - 30_000 }] };
 	const handOver = {
@@ -25,6 +26,7 @@ function setUp({ lengthMs = HOUR_MS, gaps = [] as Array<{ startMs: number; endMs
 		clock,
 		serverClock: { toServerMs: (monotonicMs) => EPOCH_MS + monotonicMs },
 		handOver: handOver as unknown as ConstructorParameters<typeof Rewinder>[0]['handOver'],
+		isBroadcastRunning: () => channel.isRunning,
 		range: () => ({ startMs: nowMs() - lengthMs, endMs: nowMs() - 3000, gaps, isSliding: true }),
 		goLive: () => log.push('live'),
 	});
@@ -34,7 +36,7 @@ function setUp({ lengthMs = HOUR_MS, gaps = [] as Array<{ startMs: number; endMs
 		moments.add({ captureTimeMs: nowMs() - backMs, playedAtMs: clock.monotonicMs() });
 	}
 	const backSeconds = (): number => (rewinder.view!.endMs - rewinder.view!.positionMs) / 1000;
-	return { clock, log, handOver, rewinder, show, backSeconds, nowMs };
+	return { clock, log, channel, handOver, rewinder, show, backSeconds, nowMs };
 }
 
 describe('a rewinder', () => {
@@ -83,6 +85,15 @@ describe('a rewinder', () => {
 		show(-fromSeconds * 1000);
 		rewinder.seekBy(bySeconds);
 		expect(log).toEqual([expected]);
+	});
+
+	it('ends with the broadcast, and leads to no live then', () => {
+		const { rewinder, log, channel, show, nowMs } = setUp();
+		show(60_000);
+		channel.isRunning = false;
+		expect(rewinder.view).toMatchObject({ isOver: true, endMs: nowMs() - 3000 });
+		rewinder.seek(nowMs());
+		expect(log).toEqual(['seek -6']);
 	});
 
 	it('does not jump ahead of live', () => {

@@ -14,6 +14,8 @@ export type RewindView = {
 	readonly positionMs: number;
 	/** False behind live, and in a pause. */
 	readonly isLive: boolean;
+	/** The broadcast has ended: there is no live to go to. */
+	readonly isOver: boolean;
 	/** Loaded behind live. */
 	readonly buffered: readonly CaptureRange[];
 	/** Nothing was received for these stretches. */
@@ -36,6 +38,7 @@ type RewinderDeps = {
 	clock: Clock;
 	serverClock: { toServerMs(monotonicMs: number): number | undefined };
 	handOver: Pick<HandOver, 'isBehindLive' | 'settings' | 'shown' | 'seek' | 'setSpeed'>;
+	isBroadcastRunning: () => boolean;
 	/** While live. */
 	range: () => RewindRange | undefined;
 	goLive: () => void;
@@ -63,8 +66,10 @@ export class Rewinder {
 		if (range === undefined) {
 			return undefined;
 		}
+		const isOver = !this.#deps.isBroadcastRunning();
 		// The playlist of whole segments ends some seconds before live.
-		const endMs = Math.max(range.endMs, serverClock.toServerMs(clock.monotonicMs()) ?? 0);
+		const liveMs = isOver ? 0 : (serverClock.toServerMs(clock.monotonicMs()) ?? 0);
+		const endMs = Math.max(range.endMs, liveMs);
 		if (endMs - range.startMs < SHORTEST_MS) {
 			return undefined;
 		}
@@ -78,6 +83,7 @@ export class Rewinder {
 			endMs,
 			positionMs: Math.min(endMs, Math.max(range.startMs, positionMs)),
 			isLive,
+			isOver,
 			buffered: isBehindLive ? shift!.buffered : [],
 			gaps: range.gaps,
 			speed: this.#speed,
@@ -89,12 +95,13 @@ export class Rewinder {
 		if (view === undefined) {
 			return;
 		}
-		if (toMs > view.endMs - NEAR_LIVE_MS) {
+		if (toMs > view.endMs - NEAR_LIVE_MS && !view.isOver) {
 			this.goLive();
 			return;
 		}
 		const { clock, handOver } = this.#deps;
-		const target = Math.max(toMs, Math.min(view.startMs + START_MARGIN_MS, view.endMs - NEAR_LIVE_MS));
+		const latestMs = view.endMs - NEAR_LIVE_MS;
+		const target = Math.min(latestMs, Math.max(toMs, view.startMs + START_MARGIN_MS));
 		this.#jump = { toMs: target, atMs: clock.monotonicMs() };
 		handOver.seek(target);
 	}

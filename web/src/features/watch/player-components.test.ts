@@ -146,6 +146,7 @@ describe('rewinding', () => {
 		endMs: START_MS + 3_600_000,
 		positionMs: START_MS + 3_600_000,
 		isLive: true,
+		isOver: false,
 		buffered: [],
 		gaps: [],
 		speed: 1,
@@ -199,6 +200,15 @@ describe('rewinding', () => {
 		expect([button.classes('on'), button.attributes('aria-label')]).toEqual([false, 'Go to live']);
 		await button.trigger('click');
 		expect(log.at(-1)).toBe('go live');
+		stage.unmount();
+	});
+
+	it('leads to no live when the broadcast is over, and ends with it', async () => {
+		const { stage, become } = mountStage({ rewind: { ...behind, isOver: true }, isBehindLive: true });
+		expect([stage.find('button.live').exists(), stage.find('button.badge').exists()]).toEqual([false, false]);
+		expect(stage.find('input.slider').exists()).toBe(true);
+		await become({ state: 'ended' });
+		expect(stage.find('input.slider').exists()).toBe(false);
 		stage.unmount();
 	});
 

@@ -150,10 +150,11 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 		this.#broadcastId = broadcastId;
 		this.#isOtherReported ||= isOther;
 		// What failed with the last broadcast, such as its codec, may work with this one.
-		if (this.#isOutdated || (isOther && this.state === 'error' && !this.#isOfOneBroadcast)) {
+		const { isOfOneBroadcast } = this.#deps.connection;
+		if (this.#isOutdated || (isOther && this.state === 'error' && isOfOneBroadcast !== true)) {
 			this.#loadNext();
 		}
-		if (this.#isOfOneBroadcast && (this.state === 'ended' || (channelState === 'offline' && this.#isConnected))) {
+		if (isOfOneBroadcast === true && (this.state === 'ended' || (channelState === 'offline' && this.#isConnected))) {
 			// It plays on to its end, also from a pause.
 			return;
 		}
@@ -429,10 +430,6 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 		}
 	}
 
-	get #isOfOneBroadcast(): boolean {
-		return this.#deps.connection.isOfOneBroadcast === true;
-	}
-
 	/** Another broadcast runs than the one that is connected, and nothing of that is left to show. */
 	get #isOutdated(): boolean {
 		const { connection } = this.#deps;
@@ -446,7 +443,7 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 
 	/** What was reported of the channel may be older than the end: only a new connection shows what runs now. */
 	#onEnded(nowMs: number): void {
-		if (this.#channelState === 'offline' || this.#isOfOneBroadcast) {
+		if (this.#channelState === 'offline' || this.#deps.connection.isOfOneBroadcast === true) {
 			this.#handle(this.#hasPlayed ? 'broadcast-ended' : 'channel-offline');
 		} else if (this.#connectionHasPlayed && nowMs - this.#connectedAtMs > SOON_MS) {
 			this.#loadNext();
