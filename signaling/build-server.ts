@@ -45,7 +45,14 @@ import type { StreamKeyStore } from './publishing/stream-key-store.ts';
 import { openBus, openDatabase, openObjectStore } from './server/backing-services.ts';
 import { openPorts, type Endpoints } from './server/ports.ts';
 import { isReachedByTls, type ServerConfig } from './server/server-config.ts';
-import { accountsConfig, allowedOrigins, rtmpConfig, sfuConfig, videosConfig } from './server/tier-configs.ts';
+import {
+	accountsConfig,
+	allowedOrigins,
+	mediaOrigin,
+	rtmpConfig,
+	sfuConfig,
+	videosConfig,
+} from './server/tier-configs.ts';
 import { createWebPages } from './server/web-pages.ts';
 import { createVideos } from './videos/create-videos.ts';
 
@@ -289,10 +296,10 @@ async function assemble(
 	await app.register(apiDocsPage);
 	if (webFolder !== undefined) {
 		await app.register(
-			createWebPages(webFolder, {
-				isChannel: (name) => channels.locator.mayExist(name),
-				isVideo: (id) => videos.mayExist(id),
-			}),
+			createWebPages(
+				{ isChannel: (name) => channels.locator.mayExist(name), isVideo: (id) => videos.mayExist(id) },
+				{ folder: webFolder, mediaOrigin: mediaOrigin(config) },
+			),
 		);
 	}
 	await jobs.start();

@@ -6,11 +6,20 @@ import { CHAT_ERRORS } from './chat-errors.ts';
 import { PUBLISHING_ERRORS } from './publishing-errors.ts';
 import { REQUEST_ERRORS } from './request-errors.ts';
 import { SERVER_ERRORS } from './server-errors.ts';
+import { VIDEO_ERRORS } from './video-errors.ts';
 import { ERROR_CODES, errorMessage, SpillwayError, type ErrorCode } from './errors.ts';
 
 describe('ERROR_CODES', () => {
 	it('has each code in one table only', () => {
-		const tables = [CHANNEL_ERRORS, PUBLISHING_ERRORS, ACCOUNT_ERRORS, CHAT_ERRORS, REQUEST_ERRORS, SERVER_ERRORS];
+		const tables = [
+			CHANNEL_ERRORS,
+			PUBLISHING_ERRORS,
+			ACCOUNT_ERRORS,
+			CHAT_ERRORS,
+			REQUEST_ERRORS,
+			SERVER_ERRORS,
+			VIDEO_ERRORS,
+		];
 		expect(tables.flatMap((table) => Object.keys(table)).toSorted()).toEqual(Object.keys(ERROR_CODES).toSorted());
 	});
 

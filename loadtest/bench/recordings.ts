@@ -49,7 +49,7 @@ type ReturnedRecording = {
 const READY_DEADLINE_MS = 30_000;
 const POLL_MS = 50;
 const BROWSER_PLAYERS: readonly BrowserPlayerName[] = ['hls.js', 'shaka'];
-const PLAYED_MS = 4000;
+const PLAYED_MS = 2500;
 const AWAY_MS = 10_000;
 const ON_AIR_MS = 6000;
 const LEAST_LIFE_MS = 2500;
@@ -82,9 +82,16 @@ export const recordings: BenchCommand = {
 /** Publishes, kills the server after `lifeMs`, and starts another in its folder. @internal for tests */
 export async function runKill(
 	server: ServerUnderTest,
-	options: { publisher: PublisherKind; settings: EncoderSettings; damage: Damage; lifeMs: number },
+	options: {
+		publisher: PublisherKind;
+		settings: EncoderSettings;
+		damage: Damage;
+		lifeMs: number;
+		/** Besides FFmpeg. */
+		players?: readonly BrowserPlayerName[];
+	},
 ): Promise<[KillRound, ServerUnderTest]> {
-	const { damage, lifeMs } = options;
+	const { damage, lifeMs, players = BROWSER_PLAYERS } = options;
 	const publisher = createPublisher(options.publisher, options.settings, server.addresses);
 	let next: ServerUnderTest;
 	let live: { endMs: number; lastSeconds: number };
@@ -105,7 +112,7 @@ export async function runKill(
 	const endsAtMs = Math.max(
 		...checked.tracks.filter(({ uri }) => uri.includes('/video')).map((track) => track.endsAtMs),
 	);
-	const failures = await playAll(url, next.addresses.httpUrl);
+	const failures = await playAll(url, next.addresses.httpUrl, players);
 	const round: KillRound = {
 		damage,
 		livedMs: lifeMs,
@@ -150,7 +157,7 @@ export async function runReturn(
 	const video = await waitForReady(server.addresses);
 	const url = new URL(video.playlistUrl!, server.addresses.httpUrl).href;
 	const checked = await checkVideo(url);
-	const failures = await playAll(url, server.addresses.httpUrl);
+	const failures = await playAll(url, server.addresses.httpUrl, BROWSER_PLAYERS);
 	return {
 		wallSeconds,
 		totalSeconds: checked.tracks.map(({ totalSeconds }) => totalSeconds),
@@ -161,13 +168,13 @@ export async function runReturn(
 }
 
 /** A line for each complaint of a player, and for each that plays nothing. */
-async function playAll(url: string, origin: string): Promise<string[]> {
+async function playAll(url: string, origin: string, browserPlayers: readonly BrowserPlayerName[]): Promise<string[]> {
 	const failures: string[] = [];
 	for (const result of [await playWithFfmpeg(url, 3_600_000), await playWithFfprobe(url, 3_600_000)]) {
 		failures.push(...result.complaints.map((line) => `${result.player}: ${line}`));
 		failures.push(...(result.frameCount === 0 ? [`${result.player}: nothing was played`] : []));
 	}
-	for (const name of BROWSER_PLAYERS) {
+	for (const name of browserPlayers) {
 		const player = await BrowserPlayer.open(name, origin);
 		try {
 			const { complaints, frameCount } = await player.play(url, PLAYED_MS);

@@ -15,6 +15,7 @@ it('gives each kind of answer its cache life', () => {
 		'private-video-media': 'private, max-age=86400, immutable',
 		still: 'public, max-age=5',
 		'growing-video-poster': 'public, max-age=60',
+		'presigned-redirect': 'private, max-age=240',
 		gone: 'public, max-age=60',
 		'not-found': 'public, max-age=1',
 		'bad-request': 'no-store',

@@ -30,6 +30,8 @@ export const CACHE_CONTROL = {
 	still: 'public, max-age=5',
 	/** The poster of a video that is being recorded: another one comes at the end. */
 	'growing-video-poster': 'public, max-age=60',
+	/** To an address of the store itself, which is valid for 300 s: nobody gets it with less than a minute left. */
+	'presigned-redirect': 'private, max-age=240',
 	/** The address was valid once. Never again, so that caches need not ask. */
 	gone: 'public, max-age=60',
 	/**

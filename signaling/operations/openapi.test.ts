@@ -2,7 +2,7 @@
 import fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { answerOtherMethods } from '../../core/protocol/api/address-methods.ts';
-import { CONTENT_SECURITY_POLICY } from '../platform/http/security-headers.ts';
+import { contentSecurityPolicy } from '../platform/http/security-headers.ts';
 import { apiDocsPage, openApiRoutes, registerOpenApi } from './openapi.ts';
 
 describe('openapi', () => {
@@ -39,7 +39,7 @@ describe('openapi', () => {
 	it('serves a page without inline scripts, under the policy of all pages', async () => {
 		const page = await app.inject('/api/docs/');
 		expect(page.statusCode).toBe(200);
-		expect(page.headers['content-security-policy']).toBe(`${CONTENT_SECURITY_POLICY}; frame-ancestors 'none'`);
+		expect(page.headers['content-security-policy']).toBe(`${contentSecurityPolicy()}; frame-ancestors 'none'`);
 		expect(page.headers['content-security-policy']).not.toMatch(/script-src|unsafe-eval/);
 		const scripts = [...page.body.matchAll(/<script([^>]*)>([^]*?)<\/script>/g)];
 		expect(scripts.length).toBeGreaterThan(0);

@@ -3,7 +3,7 @@ import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifyPluginAsync, FastifySchema } from 'fastify';
 import { PUBLIC_READ } from '../../core/protocol/api/cors.ts';
-import { CONTENT_SECURITY_POLICY } from '../platform/http/security-headers.ts';
+import { contentSecurityPolicy } from '../platform/http/security-headers.ts';
 
 const OPENAPI_PATH = '/api/v1/openapi.json';
 const API_DOCS_PATH = '/api/docs';
@@ -135,7 +135,7 @@ export const apiDocsPage: FastifyPluginAsync = async (app) => {
 function addPageHeaders(app: FastifyInstance): void {
 	app.addHook('onRequest', async (_request, reply) => {
 		reply
-			.header('content-security-policy', `${CONTENT_SECURITY_POLICY}; frame-ancestors 'none'`)
+			.header('content-security-policy', `${contentSecurityPolicy()}; frame-ancestors 'none'`)
 			.header('x-content-type-options', 'nosniff')
 			.header('referrer-policy', 'same-origin');
 	});

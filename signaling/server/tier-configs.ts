@@ -48,3 +48,9 @@ export function videosConfig({ recording }: ServerConfig, mediaFolder: string): 
 	const limits = { maxBytes, maxBytesPerOwner, reservedBytes, retentionDays };
 	return { ...limits, maxSeconds: maxHours * 3600, archiveSeconds: rewindMinutes * 60, mediaFolder };
 }
+
+/** Where viewers load recordings from besides the server; undefined: nowhere. */
+export function mediaOrigin({ recording }: ServerConfig): string | undefined {
+	const { publicEndpoint } = recording.s3;
+	return publicEndpoint === undefined ? undefined : new URL(publicEndpoint).origin;
+}

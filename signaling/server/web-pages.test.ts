@@ -23,10 +23,13 @@ describe('createWebPages', () => {
 		registerErrorHandler(server, new RecordingLogger());
 		server.get('/api/v1/channels', () => []);
 		await server.register(
-			createWebPages(folder, {
-				isChannel: (name) => Promise.resolve(name === 'demo'),
-				isVideo: (id) => Promise.resolve(id === '01video'),
-			}),
+			createWebPages(
+				{
+					isChannel: (name) => Promise.resolve(name === 'demo'),
+					isVideo: (id) => Promise.resolve(id === '01video'),
+				},
+				{ folder, mediaOrigin: 'https://media.example.org' },
+			),
 		);
 	});
 

@@ -4,7 +4,7 @@ import type { FastifyPluginAsync } from 'fastify';
 import { join } from 'node:path';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { redactUrl } from '../platform/http/redact-url.ts';
-import { CONTENT_SECURITY_POLICY, PERMISSIONS_POLICY } from '../platform/http/security-headers.ts';
+import { contentSecurityPolicy, PERMISSIONS_POLICY } from '../platform/http/security-headers.ts';
 
 /** A single path segment is a channel's name or a page of the product. As in web/src/app/router.ts. */
 const PAGE_PATHS = [
@@ -30,8 +30,18 @@ type PageSubjects = {
 	isVideo: (id: string) => Promise<boolean>;
 };
 
-/** `folder`: contains index.html and assets/. */
-export function createWebPages(folder: string, { isChannel, isVideo }: PageSubjects): FastifyPluginAsync {
+type WebPagesOptions = {
+	/** Contains index.html and assets/. */
+	folder: string;
+	/** Where recordings may be loaded from besides the server. */
+	mediaOrigin: string | undefined;
+};
+
+export function createWebPages(
+	{ isChannel, isVideo }: PageSubjects,
+	{ folder, mediaOrigin }: WebPagesOptions,
+): FastifyPluginAsync {
+	const policy = contentSecurityPolicy(mediaOrigin);
 	const exists = async ({ page, channel, video }: PageParams): Promise<boolean> => {
 		if (video !== undefined) {
 			return isVideo(video);
@@ -47,7 +57,7 @@ export function createWebPages(folder: string, { isChannel, isVideo }: PageSubje
 			}
 			const frameAncestors = request.url.startsWith('/embed/') ? '' : "; frame-ancestors 'self'";
 			reply
-				.header('content-security-policy', CONTENT_SECURITY_POLICY + frameAncestors)
+				.header('content-security-policy', policy + frameAncestors)
 				.header('permissions-policy', PERMISSIONS_POLICY)
 				.header('referrer-policy', 'same-origin');
 		});

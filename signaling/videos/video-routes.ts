@@ -22,7 +22,7 @@ import {
 	type VideoParams,
 } from '../../core/protocol/api/video.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
-import { prepareApiRoutes, userRoutes } from '../accounts/route-options.ts';
+import { limitedRoutes, prepareApiRoutes, userRoutes } from '../accounts/route-options.ts';
 import type { ChannelAccess } from '../channels/channel-access.ts';
 import { isAllowed, type ChannelAction } from '../channels/channel-permissions.ts';
 import { MAX_TITLE_LENGTH, normalizeText } from '../channels/channel-text.ts';
@@ -176,11 +176,14 @@ function createRecordingRoutes(deps: VideoRoutesDependencies): FastifyPluginAsyn
 	return async (app) => {
 		app.get<{ Params: ChannelParams }>(
 			path,
-			options({
-				summary: "Whether a channel's broadcasts are recorded, and how it stands",
-				params: channelParamsSchema,
-				response: { 200: recordingStatusSchema, ...refusals(401, 403, 404, 429, 503) },
-			}),
+			{
+				onRequest: accounts.authenticator.requireUser,
+				...limitedRoutes('videos')('search', {
+					summary: "Whether a channel's broadcasts are recorded, and how it stands",
+					params: channelParamsSchema,
+					response: { 200: recordingStatusSchema, ...refusals(401, 403, 404, 429, 503) },
+				}),
+			},
 			async (request): Promise<RecordingStatus> => {
 				const { channel } = await access.require(request, 'choose whether it is recorded');
 				return describeRecording(deps, channel);

@@ -14,7 +14,7 @@ import type { VideoRecord } from './video-row.ts';
 type VodRoutesDependencies = {
 	directory: Pick<VideoDirectory, 'find'>;
 	playlists: VideoPlaylists;
-	store: Pick<ObjectStore, 'get'>;
+	store: Pick<ObjectStore, 'get' | 'presign'>;
 	/** Throws VIDEO_NOT_FOUND for who may not see the video. */
 	authorizePlayback: (request: FastifyRequest, video: VideoRecord) => Promise<void>;
 };
@@ -24,6 +24,8 @@ const config = { cors: { ...PUBLIC_READ, readable: 'all', exposedHeaders: '*' } 
 
 const TRACK = /^(video|audio)\d{1,3}$/;
 const MEDIA_FILE = /^(segment[1-9]\d{0,9}\.m4s|init\d{1,9}\.mp4)$/;
+/** How long an address of the store itself is valid. */
+const PRESIGNED_SECONDS = 300;
 /** Players leave gaps alone. FFmpeg 5.1 does not know them, and continues after a file without media. */
 const GAP_FILE = /^gap[1-9]\d{0,9}\.m4s$/;
 /** ISO/IEC 14496-12 §8.1.2. Not an empty file, of which FFmpeg's `Range: bytes=0-` has no byte. */
@@ -64,7 +66,12 @@ export function createVodRoutes(deps: VodRoutesDependencies): FastifyPluginAsync
 				if (!MEDIA_FILE.test(file)) {
 					throw new SpillwayError('VIDEO_NOT_FOUND');
 				}
-				const { bytes } = await store.get(recordedObjectName(video.id, track, file));
+				const name = recordedObjectName(video.id, track, file);
+				const address = await store.presign(name, PRESIGNED_SECONDS);
+				if (address !== undefined) {
+					return reply.header('cache-control', CACHE_CONTROL['presigned-redirect']).redirect(address, 302);
+				}
+				const { bytes } = await store.get(name);
 				const contentType = track.startsWith('audio') ? 'audio/mp4' : 'video/mp4';
 				return sendMedia(request, reply, { bytes, contentType }, playableKind(video));
 			},

@@ -7,18 +7,24 @@ const STRICT_TRANSPORT_SECURITY = 'max-age=15552000';
 export const PERMISSIONS_POLICY =
 	'camera=(self), microphone=(self), display-capture=(self), geolocation=(), payment=(), usb=(), serial=(), hid=(), midi=()';
 
-/** Pages load from the server only. hls.js needs blob: for media and for its worker. */
-export const CONTENT_SECURITY_POLICY = [
-	"default-src 'self'",
-	"media-src 'self' blob:",
-	"worker-src 'self' blob:",
-	"connect-src 'self' ws: wss:",
-	"img-src 'self' data:",
-	"style-src 'self' 'unsafe-inline'",
-	"object-src 'none'",
-	"base-uri 'none'",
-	"form-action 'self'",
-].join('; ');
+/**
+ * Pages load from the server only, and media also from `mediaOrigin`, where recordings may lie. hls.js needs blob: for
+ * media and for its worker.
+ */
+export function contentSecurityPolicy(mediaOrigin?: string): string {
+	const media = mediaOrigin === undefined ? '' : ` ${mediaOrigin}`;
+	return [
+		"default-src 'self'",
+		`media-src 'self' blob:${media}`,
+		"worker-src 'self' blob:",
+		`connect-src 'self' ws: wss:${media}`,
+		`img-src 'self' data:${media}`,
+		"style-src 'self' 'unsafe-inline'",
+		"object-src 'none'",
+		"base-uri 'none'",
+		"form-action 'self'",
+	].join('; ');
+}
 
 /** `isSecure`: users reach the server by TLS, its own or a proxy's. */
 export function addSecurityHeaders(app: FastifyInstance, isSecure: boolean): void {

@@ -192,7 +192,8 @@ describe('WriteBehindStore', () => {
 		let lastCount = 1;
 		while (gaps.length < 7) {
 			await clock.advance(500);
-			await delay(2);
+			// An attempt that is due reads the disk first.
+			await delay(12);
 			if (remote.attempts.length > lastCount) {
 				gaps.push(clock.monotonicMs() - lastMs);
 				lastCount = remote.attempts.length;

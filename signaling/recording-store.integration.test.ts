@@ -1,21 +1,23 @@
-/** A live broadcast while its store is away, refuses, or is full: what is lost, and what its owner is told. */
+/** A live broadcast while its store is away, refuses, or is full: what is lost, and the owner's notices. */
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../../core/lifecycle/clock.ts';
-import { silentLogger } from '../../core/logger.ts';
-import type { RecordingStatus, VideoList } from '../../core/protocol/api/video.ts';
-import { waitUntilLive } from '../../loadtest/bench/measure/server-under-test.ts';
-import { checkVideo, type CheckedVideo } from '../../loadtest/clients/hls/recording-check.ts';
-import { createPublisher } from '../../loadtest/clients/create-publisher.ts';
-import { TEST_SETTINGS } from '../../loadtest/source/encoder-settings.ts';
-import type { Publisher } from '../../loadtest/source/publisher.ts';
-import { buildServer, type SpillwayServer } from '../build-server.ts';
-import { loadServerConfig } from '../server/server-config.ts';
-import { startS3, type RealS3 } from '../testing/real-servers.ts';
-import { until } from '../testing/until.ts';
+import { sleep, systemClock } from '../core/lifecycle/clock.ts';
+import { silentLogger } from '../core/logger.ts';
+import type { RecordingStatus, VideoList } from '../core/protocol/api/video.ts';
+import { waitUntilLive } from '../loadtest/bench/measure/server-under-test.ts';
+import { checkVideo, type CheckedVideo } from '../loadtest/clients/hls/recording-check.ts';
+import { createPublisher } from '../loadtest/clients/create-publisher.ts';
+import { TEST_SETTINGS } from '../loadtest/source/encoder-settings.ts';
+import type { Publisher } from '../loadtest/source/publisher.ts';
+import { buildServer, type SpillwayServer } from './build-server.ts';
+import { loadServerConfig } from './server/server-config.ts';
+import { startS3, type RealS3 } from './testing/real-servers.ts';
+import { until } from './testing/until.ts';
 
+/** Between questions, which have a rate limit. */
+const STATUS_INTERVAL_MS = 200;
 const STREAM_KEY = 'key-of-the-test';
 
 let folder: string;
@@ -71,7 +73,11 @@ async function start(environment: Record<string, string>): Promise<void> {
 }
 
 async function status(): Promise<RecordingStatus> {
+	await sleep(systemClock, STATUS_INTERVAL_MS);
 	const response = await fetch(new URL('/api/v1/channels/demo/recording', httpUrl), { headers: { cookie } });
+	if (!response.ok) {
+		throw new Error(`The status is refused: ${response.status}`);
+	}
 	return (await response.json()) as RecordingStatus;
 }
 
@@ -108,7 +114,7 @@ describe('a recording', () => {
 		await start(s3Settings(s3));
 		await until(async () => (await videos())[0]?.playlistUrl !== null, 'something is recorded');
 		await s3.kill();
-		await until(async () => (await status()).notices.length > 0, 'the owner is told');
+		await until(async () => (await status()).notices.length > 0, 'there is a notice');
 		const [notice] = (await status()).notices;
 		expect(notice).toMatch(
 			/^The store of recordings cannot be used now: The S3 service .* cannot be reached \(ECONNREFUSED\)\. \d+ MB wait on the server's disk, and nothing is lost\.$/,
@@ -125,18 +131,7 @@ describe('a recording', () => {
 		expect((await checkVideo(new URL((await videos())[0]!.playlistUrl!, httpUrl).href)).faults).toEqual([]);
 	});
 
-	it.each([
-		['a wrong secret', { SPILLWAY_RECORDING_S3_SECRET_ACCESS_KEY: 'another' }, /refuses the signature; check recording\.s3\.secretAccessKey/],
-		['a bucket that is missing', { SPILLWAY_RECORDING_S3_BUCKET: 'not-there' }, /bucket .*not-there/],
-	])('names %s among the notices, and waits on the disk', async (_what, wrong, words) => {
-		await using s3 = await startS3();
-		await start({ ...s3Settings(s3), ...wrong });
-		await until(async () => (await status()).notices.length > 0, 'the owner is told');
-		expect((await status()).notices[0]).toMatch(words);
-		expect((await endAndCheck()).faults).toEqual([]);
-	});
-
-	it('stops at its bound and tells why, and the live broadcast continues', async () => {
+	it('stops at its bound with a notice, and the live broadcast continues', async () => {
 		await start({ SPILLWAY_RECORDING_MAX_BYTES_PER_OWNER: '200000' });
 		await until(async () => (await status()).state === 'stopped', 'the bound is reached');
 		expect((await status()).notices).toEqual([
@@ -146,13 +141,5 @@ describe('a recording', () => {
 		const { tracks, faults } = await endAndCheck();
 		expect(faults).toEqual([]);
 		expect(tracks[0]!.segmentCount).toBeGreaterThan(0);
-	});
-
-	it('stops at the reserve of the disk', async () => {
-		await start({ SPILLWAY_RECORDING_RESERVED_BYTES: '999999999999999' });
-		await until(async () => (await status()).state === 'stopped', 'the reserve is noticed');
-		expect((await status()).notices[0]).toMatch(
-			/^Nothing is recorded: the server's disk has only .* GB left, which are kept for its database\. The live stream continues\.$/,
-		);
 	});
 });
