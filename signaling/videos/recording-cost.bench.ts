@@ -64,7 +64,12 @@ async function measure(beside: (broadcast: BroadcastPackager) => Promise<() => P
 }
 
 async function record(database: Database, folder: string, broadcast: BroadcastPackager): Promise<() => Promise<void>> {
-	const videos = new VideoStore({ database, clock: systemClock, deleteMedia: async () => undefined });
+	const videos = new VideoStore({
+		database,
+		clock: systemClock,
+		deleteMedia: async () => undefined,
+		makePictures: async () => undefined,
+	});
 	const [channel] = await database.query<{ id: ChannelId }>('SELECT id FROM channels');
 	const id = createId<string>(systemClock.nowMs());
 	const { broadcastId } = broadcast;
