@@ -26,12 +26,12 @@ export const CACHE_CONTROL = {
 	'private-video-playlist': 'private, no-store',
 	/** Media and media playlists of a private video: its owner's browser keeps them, no cache between does. */
 	'private-video-media': 'private, max-age=86400, immutable',
+	/** To an address of the store itself, which is valid for 300 s: nobody gets it with less than a minute left. */
+	'presigned-redirect': 'private, max-age=240',
 	/** The picture of a live channel; the next one comes after about ten seconds. */
 	still: 'public, max-age=5',
 	/** The poster of a video that is being recorded: another one comes at the end. */
 	'growing-video-poster': 'public, max-age=60',
-	/** To an address of the store itself, which is valid for 300 s: nobody gets it with less than a minute left. */
-	'presigned-redirect': 'private, max-age=240',
 	/** The address was valid once. Never again, so that caches need not ask. */
 	gone: 'public, max-age=60',
 	/**

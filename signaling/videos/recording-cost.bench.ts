@@ -29,6 +29,7 @@ const BITS_PER_SECOND = 6_000_000;
 const FRAME_RATE = 60;
 
 const deps = { clock: systemClock, logger: silentLogger };
+const nothing = async (): Promise<void> => undefined;
 const cores: Record<'alone' | 'recorded', number[]> = { alone: [], recorded: [] };
 
 const units = simulateRun({
@@ -64,12 +65,7 @@ async function measure(beside: (broadcast: BroadcastPackager) => Promise<() => P
 }
 
 async function record(database: Database, folder: string, broadcast: BroadcastPackager): Promise<() => Promise<void>> {
-	const videos = new VideoStore({
-		database,
-		clock: systemClock,
-		deleteMedia: async () => undefined,
-		makePictures: async () => undefined,
-	});
+	const videos = new VideoStore({ database, clock: systemClock, deleteMedia: nothing, makePictures: nothing });
 	const [channel] = await database.query<{ id: ChannelId }>('SELECT id FROM channels');
 	const id = createId<string>(systemClock.nowMs());
 	const { broadcastId } = broadcast;
