@@ -20,6 +20,7 @@ import { players } from './bench/players.ts';
 import { poorLine, POOR_LINE_KINDS } from './bench/poor-line.ts';
 import { reconnect } from './bench/reconnect.ts';
 import { recordings } from './bench/recordings.ts';
+import { rewind } from './bench/rewind.ts';
 import { rungChanges } from './bench/rung-changes.ts';
 import { strangers } from './bench/strangers.ts';
 import { ATTACKS } from './bench/strangers/attack-list.ts';
@@ -38,6 +39,7 @@ const COMMANDS: Readonly<Record<string, BenchCommand>> = {
 	churn,
 	'on-air': onAir,
 	recordings,
+	rewind,
 	strangers,
 	'load-tester': loadTester,
 	direct,

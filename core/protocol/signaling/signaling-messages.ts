@@ -161,6 +161,7 @@ export const clientMessageSchema = Type.Union([
 		},
 		closed,
 	),
+	/** The viewer has chosen LL-HLS, or watches behind live and needs no seat; or no longer. */
 	Type.Object({ type: Type.Literal('pin'), isPinnedToHls: Type.Boolean() }, closed),
 	viewerStatisticsSchema,
 	pictureWishSchema,

@@ -2,12 +2,12 @@
 import { chance } from '../../../core/lifecycle/back-off.ts';
 import { systemClock, type CancelTimer } from '../../../core/lifecycle/clock.ts';
 import { TypedEmitter } from '../../../core/lifecycle/typed-emitter.ts';
-import type { Logger } from '../../../core/logger.ts';
 import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
 import type { PictureLimit } from '../../../core/protocol/signaling/picture-limits.ts';
-import type { TierDecision, ViewerStatistics } from '../../../core/protocol/signaling/signaling-messages.ts';
+import type { TierDecision } from '../../../core/protocol/signaling/signaling-messages.ts';
 import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 import type { ServerClock } from '../api/server-clock.ts';
+import { createBrowserLogger } from './browser-logger.ts';
 import { HandOver } from './hand-over/hand-over.ts';
 import type { LineProblem, PlaybackStart } from './hand-over/hand-over-types.ts';
 import { HandOverStage } from './hand-over/hand-over-stage.ts';
@@ -15,6 +15,9 @@ import type { HandOverReading } from './hand-over/hand-over-timer.ts';
 import { MediaSessionLink } from './hand-over/media-session-link.ts';
 import type { WatchSettings } from './hand-over/screen.ts';
 import { TierChooser } from './hand-over/tier-chooser.ts';
+import { httpRequest } from './ladder/http-request.ts';
+import { createDvrPlayback } from './playback/dvr-playback.ts';
+import { hasMediaSource } from './playback/hls-library.ts';
 import { createHlsPlayback } from './playback/hls-playback.ts';
 import { preloadHls } from './playback/hls-preload.ts';
 import type { PlaybackError, PlaybackErrorKind, PlaybackState } from './playback/playback-state.ts';
@@ -25,7 +28,10 @@ import { createWebrtcPlayback } from './playback/webrtc-playback.ts';
 import { watchScreenPlace } from './screen-place.ts';
 import { SignalingClient, type SocketLike } from './signaling/signaling-client.ts';
 import { readLine, readSettings, readTier, writeLine, writeSettings, writeTier } from './viewer-memory.ts';
-import { QualityChoice, shownRung } from './quality-choice.ts';
+import { QualityChoice } from './quality-choice.ts';
+import { RewindRangeWatch } from './rewind-range.ts';
+import { Rewinder, type RewindView } from './rewinder.ts';
+import { viewerStatistics } from './viewer-statistics.ts';
 
 export type {
 	LineProblem,
@@ -36,27 +42,19 @@ export type {
 	Player,
 	Quality,
 	QualityPreference,
+	RewindView,
 	WatchSettings,
 };
 
 const STATISTICS_INTERVAL_MS = 500;
 /** hls.js is large: its download must not delay the first picture. */
 const PRELOAD_AFTER_MS = 3000;
-/** The player's states as the signaling socket names them. */
-const REPORTED_STATES: Record<PlaybackState, ViewerStatistics['state']> = {
-	idle: 'connecting',
-	connecting: 'connecting',
-	playing: 'playing',
-	stalled: 'stalled',
-	interrupted: 'interrupted',
-	offline: 'interrupted',
-	ended: 'interrupted',
-	error: 'failed',
-	// Closed during a pause; its replacement is about to connect.
-	stopped: 'connecting',
-};
 /** Between two notes of what the line carries. */
 const LINE_INTERVAL_MS = 10_000;
+/** Nearer to live than this, LL-HLS plays behind live; further away, whole segments of what is kept. */
+const NEAR_LIVE_MS = 30_000;
+/** How long the notice of a failed rewind is shown. */
+const PROBLEM_SHOWN_MS = 12_000;
 /** A line that brings a picture over WebRTC carries at least that, and most often more. */
 const WEBRTC_SHARE = 1.2;
 
@@ -81,8 +79,12 @@ export type PlayerView = {
 	/** What is played now. */
 	readonly shownQuality: Quality | undefined;
 	readonly isSoundBlocked: boolean;
-	/** After a pause, the viewer watches behind the live edge; see {@link Player.goLive}. */
+	/** After a pause or a jump, the viewer watches behind live; see {@link Player.goLive}. */
 	readonly isBehindLive: boolean;
+	/** How far back it goes, and where they are; undefined while nothing can be rewound. */
+	readonly rewind: RewindView | undefined;
+	/** Rewinding has just failed, and why, as far as known. */
+	readonly rewindProblem: { detail: string } | undefined;
 	/** The player has joined the channel over the signaling socket. */
 	readonly isSocketOpen: boolean;
 	/** What is wrong with the viewer's line; undefined while nothing is. */
@@ -116,6 +118,9 @@ class Player extends TypedEmitter<PlayerEvents> {
 	#signaling: SignalingClient | undefined;
 	#chooser: TierChooser | undefined;
 	#session: MediaSessionLink | undefined;
+	#range: RewindRangeWatch | undefined;
+	#rewinder: Rewinder | undefined;
+	#cancelProblem: CancelTimer | undefined;
 	readonly #qualities = new QualityChoice();
 	/** By the server: the line does not carry the best picture over WebRTC. */
 	#isLineLimited = false;
@@ -142,6 +147,8 @@ class Player extends TypedEmitter<PlayerEvents> {
 			shownQuality: undefined,
 			isSoundBlocked: false,
 			isBehindLive: false,
+			rewind: undefined,
+			rewindProblem: undefined,
 			isSocketOpen: false,
 			lineProblem: undefined,
 			pictureLimit: undefined,
@@ -178,8 +185,10 @@ class Player extends TypedEmitter<PlayerEvents> {
 			},
 			{ level, channelState: channel.state },
 		);
-		const handOver = new HandOver({ clock: systemClock, logger, stage }, { canHls: true, isPaused });
+		const canRewind = hasMediaSource();
+		const handOver = new HandOver({ clock: systemClock, logger, stage }, { canHls: true, canRewind, isPaused });
 		this.#handOver = handOver;
+		this.#prepareRewinding(handOver, channel, canRewind);
 		this.#report(channel);
 		const signaling = new SignalingClient(
 			{
@@ -189,7 +198,8 @@ class Player extends TypedEmitter<PlayerEvents> {
 				// Its handlers take fewer arguments than the DOM's types say; nothing else differs.
 				createSocket: (url) => new WebSocket(url) as unknown as SocketLike,
 				serverClock,
-				readStatistics: () => viewerStatistics(this.#readStatistics(), this.#view),
+				readStatistics: () =>
+					viewerStatistics(this.#readStatistics(), { ...this.#view, isPaused: handOver.settings.isPaused }),
 			},
 			{
 				url: new URL('/api/v1/signaling', location.href.replace(/^http/, 'ws')).href,
@@ -199,7 +209,9 @@ class Player extends TypedEmitter<PlayerEvents> {
 			},
 		);
 		this.#signaling = signaling;
-		this.#session = new MediaSessionLink((isPaused) => handOver.setPaused(isPaused));
+		this.#session = new MediaSessionLink((isPaused) => handOver.setPaused(isPaused), {
+			seekBy: (seconds) => this.seekBy(seconds),
+		});
 		this.#session.describe(channel);
 		this.#listen(handOver, signaling);
 		this.#chooser = new TierChooser({ clock: systemClock, handOver, signaling }, { initialTier: this.#initialTier });
@@ -215,7 +227,8 @@ class Player extends TypedEmitter<PlayerEvents> {
 			const isHidden = qualities.shownQuality?.kind === 'sound-only';
 			const statistics =
 				reading && isHidden ? { ...reading, widthPixels: undefined, heightPixels: undefined } : reading;
-			this.#set({ statistics, error: shown?.playback.error, lineProblem, ...qualities });
+			const { rewind, isBehindLive } = this.#readPlace();
+			this.#set({ statistics, error: shown?.playback.error, lineProblem, rewind, isBehindLive, ...qualities });
 		}, STATISTICS_INTERVAL_MS);
 		this.#cancelLine = systemClock.setInterval(() => this.#rememberLine(), LINE_INTERVAL_MS);
 		// Needed in an emergency, when the network may be gone.
@@ -250,9 +263,26 @@ class Player extends TypedEmitter<PlayerEvents> {
 		this.#set(this.#readQualities());
 	}
 
-	/** Returns to the live edge, in the tier that the server has chosen for this viewer. */
+	/** Returns to live, in the tier that the server has a place for. */
 	goLive(): void {
-		this.#chooser?.goLive();
+		this.#rewinder?.goLive();
+	}
+
+	/** Plays from there on: a capture time of {@link PlayerView.rewind}. Near its end: goes to live. */
+	seek(captureTimeMs: number): void {
+		this.#rewinder?.seek(captureTimeMs);
+		this.#update();
+	}
+
+	seekBy(seconds: number): void {
+		this.#rewinder?.seekBy(seconds);
+		this.#update();
+	}
+
+	/** Behind live; 1 is normal. */
+	setSpeed(speed: number): void {
+		this.#rewinder?.setSpeed(speed);
+		this.#update();
 	}
 
 	retry(): void {
@@ -283,6 +313,8 @@ class Player extends TypedEmitter<PlayerEvents> {
 		this.#rememberLine();
 		this.#cancelPreload?.();
 		this.#endScreenWatch?.();
+		this.#cancelProblem?.();
+		this.#range?.close();
 		this.#chooser?.close();
 		this.#signaling?.close();
 		this.#session?.close();
@@ -296,6 +328,37 @@ class Player extends TypedEmitter<PlayerEvents> {
 		const { state, video, broadcastId } = channel;
 		this.#handOver?.channelReported(state, video?.frameRate, broadcastId ?? undefined);
 		this.#qualities.channelReported(channel);
+		this.#range?.broadcastReported(state === 'offline' ? undefined : (broadcastId ?? undefined));
+	}
+
+	#prepareRewinding(handOver: HandOver, { hlsUrl }: ChannelDescription, canRewind: boolean): void {
+		if (canRewind) {
+			this.#range = new RewindRangeWatch(
+				{
+					clock: systemClock,
+					request: httpRequest(systemClock),
+					isPageVisible: () => document.visibilityState === 'visible',
+				},
+				{ dvrUrl: dvrUrlOf(hlsUrl), onChanged: () => this.#update() },
+			);
+		}
+		this.#rewinder = new Rewinder({
+			clock: systemClock,
+			serverClock: this.#deps.serverClock,
+			handOver,
+			range: () => this.#range?.range,
+			goLive: () => this.#chooser?.goLive(),
+		});
+		handOver.on('rewindFailed', (error) => {
+			this.#rewinder?.forget();
+			this.#set({ rewindProblem: { detail: error?.detail ?? 'Nothing came from there in time.' } });
+			this.#cancelProblem?.();
+			this.#cancelProblem = systemClock.setTimeout(() => this.#set({ rewindProblem: undefined }), PROBLEM_SHOWN_MS);
+		});
+	}
+
+	#readPlace(): Pick<PlayerView, 'rewind' | 'isBehindLive'> {
+		return { rewind: this.#rewinder?.view, isBehindLive: this.#handOver?.isBehindLive ?? this.#view.isBehindLive };
 	}
 
 	#set(change: Partial<PlayerView>): void {
@@ -327,7 +390,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 	}
 
 	#update(): void {
-		const { shown, pendingTier, settings, isBehindLive, lineProblem } = this.#handOver ?? {};
+		const { shown, pendingTier, settings, lineProblem } = this.#handOver ?? {};
 		const previous = this.#view;
 		const state = shown?.playback.state ?? 'idle';
 		const isSteady = previous.state === 'playing' && state === 'playing';
@@ -337,7 +400,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 			tier: shown?.tier ?? previous.tier,
 			pendingTier,
 			settings: settings === undefined ? previous.settings : { ...settings },
-			isBehindLive: isBehindLive ?? previous.isBehindLive,
+			...this.#readPlace(),
 			lineProblem: this.#handOver === undefined ? previous.lineProblem : lineProblem,
 			// Shown only while another tier plays on.
 			switchProblem: isSteady ? previous.switchProblem : undefined,
@@ -393,68 +456,22 @@ class Player extends TypedEmitter<PlayerEvents> {
 			chance,
 			viewerId: () => this.#signaling?.viewerId,
 		};
-		return tier === 'webrtc'
-			? createWebrtcPlayback(deps, {
-					whepUrl: channel.whepUrl,
-					delayMs: start.delayMs,
-					qualities: this.#qualities.webrtc,
-				})
-			: createHlsPlayback(deps, {
-					hlsUrl: channel.hlsUrl,
-					fromCaptureTimeMs: start.fromCaptureTimeMs,
-					knownBps: this.#knownBps,
-					preference: this.#qualities.preference,
-				});
-	}
-}
-
-function viewerStatistics(
-	reading: PlayerStatistics | undefined,
-	{ settings: { isPaused }, shownQuality }: PlayerView,
-): Omit<ViewerStatistics, 'type'> | undefined {
-	if (reading === undefined) {
-		return undefined;
-	}
-	const { latencyMs } = reading;
-	const rung = reading.tier === 'll-hls' ? shownRung(shownQuality) : undefined;
-	return {
-		tier: reading.tier,
-		state: isPaused ? 'paused' : REPORTED_STATES[reading.state],
-		...(latencyMs === undefined || isPaused ? {} : { latencyMs: Math.round(latencyMs) }),
-		stallCount: reading.stallCount,
-		stalledForMs: Math.round(reading.stalledForMs),
-		shownFrameCount: reading.framesShownCount,
-		droppedFrameCount: reading.framesDroppedCount,
-		bitrateBps: Math.round(reading.bitrateBps ?? 0),
-		...(rung === undefined ? {} : { rung }),
-		...(reading.isLineShort ? { isLineShort: true } : {}),
-	};
-}
-
-/** `localStorage['spillway.debug'] = '1'` shows everything. */
-function isVerbose(): boolean {
-	try {
-		return localStorage.getItem('spillway.debug') !== null;
-	} catch {
-		// Storage is off.
-		return false;
-	}
-}
-
-/** Errors go to the browser's console with these fields; other levels only in verbose mode. */
-function createBrowserLogger(fields: object = {}): Logger {
-	const verbose = isVerbose();
-	const write = (level: 'debug' | 'info' | 'warn' | 'error') => (lineFields: object, message: string) => {
-		if (verbose || level === 'error') {
-			// eslint-disable-next-line no-console -- the browser's console is where a page's log belongs
-			console[level](`[spillway] ${message}`, { ...fields, ...lineFields });
+		if (tier === 'webrtc') {
+			const { webrtc: qualities } = this.#qualities;
+			return createWebrtcPlayback(deps, { whepUrl: channel.whepUrl, delayMs: start.delayMs, qualities });
 		}
-	};
-	return {
-		debug: write('debug'),
-		info: write('info'),
-		warn: write('warn'),
-		error: write('error'),
-		child: (childFields) => createBrowserLogger({ ...fields, ...childFields }),
-	};
+		const { fromCaptureTimeMs } = start;
+		const { hlsUrl } = channel;
+		const speed = this.#rewinder?.speed ?? 1;
+		const line = { knownBps: this.#knownBps, preference: this.#qualities.preference, speed };
+		const nowMs = this.#deps.serverClock.toServerMs(systemClock.monotonicMs()) ?? Infinity;
+		return fromCaptureTimeMs === undefined || !hasMediaSource() || nowMs - fromCaptureTimeMs < NEAR_LIVE_MS
+			? createHlsPlayback(deps, { hlsUrl, fromCaptureTimeMs, ...line })
+			: createDvrPlayback(deps, { dvrUrl: dvrUrlOf(hlsUrl), fromCaptureTimeMs, ...line });
+	}
+}
+
+/** What is kept of a broadcast is beside its live playlist. */
+function dvrUrlOf(hlsUrl: string): string {
+	return new URL('dvr.m3u8', new URL(hlsUrl, location.href)).href;
 }

@@ -57,6 +57,11 @@ export function formatDate(date: string): string {
 	return new Date(date).toLocaleDateString('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
 }
 
+/** `14:05:09`, in the viewer's time zone. */
+export function formatClockTime(epochMs: number): string {
+	return new Date(epochMs).toLocaleTimeString('en-GB');
+}
+
 const CODEC_NAMES: Record<string, string> = {
 	avc1: 'H.264',
 	h264: 'H.264',

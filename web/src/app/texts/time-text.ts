@@ -49,6 +49,16 @@ export function speakLength(seconds: number): string {
 	return speakTime(seconds < 120 ? seconds : Math.round(seconds / 60) * 60);
 }
 
+/** A distance to live: `−0:12`, `−1:02:03`; `Live` where there is none. */
+export function formatBack(seconds: number): string {
+	return seconds < 1 ? 'Live' : `−${formatClock(seconds)}`;
+}
+
+/** For screen readers. */
+export function speakBack(seconds: number): string {
+	return `${speakTime(seconds)} behind live`;
+}
+
 function count(value: number, unit: string): string {
 	return value === 0 ? '' : `${value} ${unit}${value === 1 ? '' : 's'}`;
 }

@@ -29,6 +29,8 @@ const VIEW: PlayerView = {
 	shownQuality: undefined,
 	isSoundBlocked: false,
 	isBehindLive: false,
+	rewind: undefined,
+	rewindProblem: undefined,
 	isSocketOpen: true,
 	lineProblem: undefined,
 	pictureLimit: undefined,
@@ -51,6 +53,9 @@ function fakePlayer(first: Partial<PlayerView> = {}) {
 		choose: (tier: string) => log.push(`choose ${tier}`),
 		chooseQuality: (id: string | undefined) => log.push(`quality ${id ?? 'auto'}`),
 		goLive: () => log.push('go live'),
+		seek: (toMs: number) => log.push(`seek ${toMs}`),
+		seekBy: (seconds: number) => log.push(`seek by ${seconds}`),
+		setSpeed: (speed: number) => log.push(`speed ${speed}`),
 		retry: () => log.push('retry'),
 		setPaused: (isPaused: boolean) => log.push(isPaused ? 'pause' : 'play'),
 		setMuted: (isMuted: boolean) => log.push(isMuted ? 'mute' : 'sound on'),
@@ -122,14 +127,87 @@ describe('PlayerStage', () => {
 
 	it('shows why it does not play, with actions', async () => {
 		const { stage, log, become } = mountStage();
-		expect(stage.find('[role=status]').exists()).toBe(false);
+		expect(stage.find('.notice').exists()).toBe(false);
 		await become({ state: 'error', error: { kind: 'connection-lost', detail: '', fatal: false } });
-		const buttons = stage.get('[role=status]').findAll('button');
+		const buttons = stage.get('.notice').findAll('button');
 		await buttons[0]!.trigger('click');
 		await buttons[1]!.trigger('click');
 		expect(log.slice(-2)).toEqual(['retry', 'choose ll-hls']);
 		await become({ state: 'offline', error: undefined });
-		expect(stage.get('[role=status]').text()).toContain('ada is offline');
+		expect(stage.get('.notice').text()).toContain('ada is offline');
+		stage.unmount();
+	});
+});
+
+describe('rewinding', () => {
+	const START_MS = Date.parse('2026-05-01T12:00:00Z');
+	const live: PlayerView['rewind'] = {
+		startMs: START_MS,
+		endMs: START_MS + 3_600_000,
+		positionMs: START_MS + 3_600_000,
+		isLive: true,
+		buffered: [],
+		gaps: [],
+		speed: 1,
+	};
+	const behind = { ...live, positionMs: START_MS + 3_600_000 - 754_000, isLive: false };
+
+	it('has neither bar nor keys while nothing can be rewound', () => {
+		const { stage, log, press } = mountStage();
+		expect(stage.find('[aria-label=Position]').exists()).toBe(false);
+		expect([press('j'), press('5'), press('>')]).toEqual([true, true, true]);
+		expect(log).toEqual(['start']);
+		stage.unmount();
+	});
+
+	it('jumps by keys as the video player does, and says where', async () => {
+		const { stage, log, press, become } = mountStage({ rewind: live });
+		press('l');
+		press('j');
+		press('ArrowLeft');
+		press('5');
+		press('End', stage.get('input.slider').element);
+		expect(log.slice(1)).toEqual(['seek by -10', 'seek by -5', `seek ${START_MS + 1_800_000}`, 'go live']);
+		await become({ rewind: behind, isBehindLive: true });
+		press('ArrowRight');
+		press('>');
+		await nextTick();
+		expect(log.slice(-2)).toEqual(['seek by 5', 'speed 1.25']);
+		expect(stage.get('.flash').text()).toBe('1.25×');
+		stage.unmount();
+	});
+
+	it('shows on the bar where the viewer is, and takes their choice of a place', async () => {
+		const { stage, log, become } = mountStage({ rewind: live });
+		const slider = stage.get<HTMLInputElement>('input.slider');
+		expect([slider.attributes('aria-valuetext'), slider.element.value]).toEqual(['Live', '3600']);
+		await become({ rewind: behind, isBehindLive: true });
+		expect(slider.attributes('aria-valuetext')).toBe('12 minutes 34 seconds behind live');
+		await slider.setValue('60');
+		expect(log.at(-1)).toBe(`seek ${START_MS + 60_000}`);
+		expect(stage.get('.back').text()).toBe('−12:34');
+		stage.unmount();
+	});
+
+	it('has a button that shows live, and leads to it', async () => {
+		const { stage, log, become } = mountStage({ rewind: live });
+		const button = stage.get('button.live');
+		expect([button.classes('on'), button.attributes('aria-disabled')]).toEqual([true, 'true']);
+		await button.trigger('click');
+		expect(log).toEqual(['start']);
+		await become({ rewind: behind, isBehindLive: true });
+		expect([button.classes('on'), button.attributes('aria-label')]).toEqual([false, 'Go to live']);
+		await button.trigger('click');
+		expect(log.at(-1)).toBe('go live');
+		stage.unmount();
+	});
+
+	it('offers speeds behind live only, and explains what failed', async () => {
+		const { stage, become } = mountStage({ rewind: live });
+		expect(stage.find('[aria-label="Speed: 1×"]').exists()).toBe(false);
+		await become({ rewind: behind, isBehindLive: true, rewindProblem: { detail: 'The server answered 500.' } });
+		expect(stage.find('[aria-label="Speed: 1×"]').exists()).toBe(true);
+		expect(stage.get('.rewind-problem').text()).toContain('The server answered 500.');
 		stage.unmount();
 	});
 });

@@ -68,6 +68,7 @@ describe('playerNotice', () => {
 
 	it('shows the distance to live, where it is known', () => {
 		expect(formatBehind(8320)).toBe('8 s behind · Go to live');
+		expect(formatBehind(754_000)).toBe('12:34 behind · Go to live');
 		expect(formatBehind(undefined)).toBe('Behind · Go to live');
 	});
 

@@ -1,6 +1,7 @@
 /** The player's notice in each state, with what to do. Pure. */
 import type { LineProblem, PlaybackError, PlaybackState } from '../../player/create-player.ts';
 import { formatLineProblem, TIER_NAMES } from '../../app/texts/tier-words.ts';
+import { formatClock } from '../../app/texts/time-text.ts';
 import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 
 /** `cover`: on a dark ground, without a picture. `note`: over the last picture. */
@@ -137,5 +138,6 @@ function errorNotice({ error, tier, hasPlayed, isSocketOpen }: NoticeFacts): Pla
 /** The text of the badge, which is a button, of a viewer who is behind live. */
 export function formatBehind(latencyMs: number | undefined): string {
 	const seconds = latencyMs === undefined ? 0 : Math.round(latencyMs / 1000);
-	return seconds > 0 ? `${seconds} s behind · Go to live` : 'Behind · Go to live';
+	const distance = seconds < 60 ? `${seconds} s` : formatClock(seconds);
+	return seconds > 0 ? `${distance} behind · Go to live` : 'Behind · Go to live';
 }

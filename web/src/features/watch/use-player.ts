@@ -9,7 +9,19 @@ type BoundView = { readonly [Key in keyof PlayerView]: ComputedRef<PlayerView[Ke
 
 /** The player for components: a ref for each part of its view, and its actions. */
 export type BoundPlayer = BoundView &
-	Pick<Player, 'choose' | 'chooseQuality' | 'goLive' | 'retry' | 'setPaused' | 'setMuted' | 'setVolume'> & {
+	Pick<
+		Player,
+		| 'choose'
+		| 'chooseQuality'
+		| 'goLive'
+		| 'retry'
+		| 'seek'
+		| 'seekBy'
+		| 'setMuted'
+		| 'setPaused'
+		| 'setSpeed'
+		| 'setVolume'
+	> & {
 		/** The socket, for chat; undefined until `start`. */
 		signaling: ShallowRef<Player['signaling']>;
 		/** The watched video element, for full screen on iPhones. */
@@ -49,6 +61,9 @@ export function usePlayer(
 		chooseQuality: (id) => player.chooseQuality(id),
 		goLive: () => player.goLive(),
 		retry: () => player.retry(),
+		seek: (captureTimeMs) => player.seek(captureTimeMs),
+		seekBy: (seconds) => player.seekBy(seconds),
+		setSpeed: (speed) => player.setSpeed(speed),
 		setPaused: (isPaused) => player.setPaused(isPaused),
 		setMuted: (isMuted) => player.setMuted(isMuted),
 		setVolume: (volume) => player.setVolume(volume),

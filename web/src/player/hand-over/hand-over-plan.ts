@@ -9,37 +9,29 @@ import type { DeliveryTier, TierReason } from '../../../../core/protocol/tiers.t
 import { aheadMs } from '../measure/alignment.ts';
 import { EmergencyWatch } from './emergency-watch.ts';
 import type {
-	HandOverEvents,
 	LegReading,
 	LineProblem,
-	Notice,
+	PendingLeg,
 	PlanAction,
+	PlanOptions,
 	PlaybackStart,
 	StageAction,
 	StageReading,
+	TierRequest,
 } from './hand-over-types.ts';
 import { isPlanned, judgeChoice, judgePending, type Choice } from './hand-over-rules.ts';
 import { HAND_OVER_TRANSITIONS, type HandOverEvent, type HandOverState, type SwapKind } from './hand-over-state.ts';
 import { compareLegs, LegAligner } from './leg-aligner.ts';
 import { duringPause, playOn, type Pause, type PlayOn } from './pause-policy.ts';
+import { changed, hasStopped, notice, placeOf, rest, rests } from './plan-words.ts';
 
-/** A request for a tier. `isEmergency`: aligning may be skipped. */
-type TierRequest = { tier: DeliveryTier; reason: string; isEmergency: boolean };
-
-/** The second leg during a hand-over, from its opening to the swap. */
-type PendingLeg = {
-	tier: DeliveryTier;
-	kind: SwapKind;
-	reason: string;
-	/** Opened without an order, because the first leg seemed to fail: given up when that recovers. */
-	isPrecaution: boolean;
-	playsSinceMs: number | undefined;
-};
+/** How much a playback moves on while another one opens. */
+const REOPENING_MS = 500;
 
 type Step = (now: StageReading) => PlanAction[];
 
 export class HandOverPlan {
-	readonly #options: { canHls: boolean };
+	readonly #options: PlanOptions;
 	readonly #machine: StateMachine<HandOverState, HandOverEvent>;
 	readonly #aligner = new LegAligner();
 	readonly #emergency = new EmergencyWatch();
@@ -51,9 +43,10 @@ export class HandOverPlan {
 	#changedAtMs = 0;
 	/** The line is too poor for the WebRTC leg that is shown, whose picture was given up. */
 	#isPictureGivenUp = false;
+	/** The shown leg is behind live, and has nothing more to play. */
+	#isRewindOver = false;
 
-	/** `isPaused`: what the viewer wants at the start. `canHls`: LL-HLS may take over in an emergency. */
-	constructor({ logger }: { logger: Logger }, options: { canHls: boolean; isPaused: boolean }) {
+	constructor({ logger }: { logger: Logger }, options: PlanOptions) {
 		this.#options = options;
 		this.#isPaused = options.isPaused;
 		this.#machine = new StateMachine({ table: HAND_OVER_TRANSITIONS, initial: 'settled', logger });
@@ -70,6 +63,13 @@ export class HandOverPlan {
 	/** The target of the hand-over under way. */
 	get pendingTier(): DeliveryTier | undefined {
 		return this.#pending?.tier;
+	}
+
+	/** The viewer watches behind live, or has a last picture only, and is not on their way to live. */
+	isAway(shown: LegReading | undefined): boolean {
+		const kind = this.#pending?.kind;
+		const isBehind = shown?.timeShift?.isShifted === true || (rests(shown) && this.#isPaused);
+		return kind === 'resume' || (isBehind && kind !== 'to-live');
 	}
 
 	/** What is wrong with the viewer's line; undefined while nothing is. */
@@ -94,7 +94,9 @@ export class HandOverPlan {
 			case 'ignore':
 				return [];
 			case 'raise':
-				this.#pending!.kind = isEmergency ? 'emergency' : this.#pending!.kind;
+				if (isEmergency && isPlanned(this.#pending!.kind)) {
+					this.#pending!.kind = 'emergency';
+				}
 				return [];
 			default:
 				return [...this.#dropPending(now.nowMs), ...this.#follow(choice, now, request, isResting), changed()];
@@ -102,8 +104,8 @@ export class HandOverPlan {
 	}
 
 	/**
-	 * Pauses, or continues: after a short pause at the live edge, after a longer one from the paused frame while that is
-	 * in the window. See {@link goLive}. `isOfHiddenPage`: paused by the browser, until the page is visible again.
+	 * Pauses, or continues: after a short pause at the live edge, after a longer one from the paused picture.
+	 * See {@link goLive}. `isOfHiddenPage`: paused by the browser, until the page is visible again.
 	 */
 	setPaused(now: StageReading, isPaused: boolean, isOfHiddenPage: boolean): PlanAction[] {
 		if (this.#isPaused === isPaused) {
@@ -113,11 +115,36 @@ export class HandOverPlan {
 		return [...(isPaused ? this.#beginPause(now, isOfHiddenPage) : this.#playOn(now)), changed()];
 	}
 
-	goLive(now: StageReading): PlanAction[] {
+	/** Plays from there on, behind live; a pause continues there. Does nothing where that is not possible. */
+	seek(now: StageReading, captureTimeMs: number): PlanAction[] {
+		if (now.shown === undefined || !this.#options.canRewind) {
+			return [];
+		}
+		const dropped = this.#dropPending(now.nowMs);
+		this.#pause = this.#pause && { ...this.#pause, captureTimeMs, wasBehindLive: true };
+		if (!rests(now.shown) && now.shown.timeShift?.reaches(captureTimeMs) === true) {
+			return [...dropped, { do: 'seek', captureTimeMs }, changed()];
+		}
+		return [
+			...dropped,
+			this.#open(now, 'll-hls', 'rewound', 'resume', { fromCaptureTimeMs: captureTimeMs }),
+			changed(),
+		];
+	}
+
+	/** Returns to live in this tier: make-before-break from behind live. */
+	goLive(now: StageReading, tier: DeliveryTier): PlanAction[] {
 		this.#isPaused = false;
 		this.#pause = undefined;
+		if (this.#pending?.kind === 'to-live' && this.#pending.tier === tier) {
+			return [];
+		}
 		const dropped = this.#dropPending(now.nowMs);
-		return [...dropped, { do: 'go-live' }, { do: 'pause', isPaused: false }, notice('mayChange'), changed()];
+		const { shown } = now;
+		if (shown?.timeShift?.isShifted !== true) {
+			return [...dropped, { do: 'go-live' }, { do: 'pause', isPaused: false }, notice('mayChange'), changed()];
+		}
+		return [...dropped, ...this.#leaveRewound(now, shown, tier), changed()];
 	}
 
 	/** Closes a leg whose picture was given up, when the server cannot be asked to stop sending it. */
@@ -149,9 +176,15 @@ export class HandOverPlan {
 
 	/** To run about twenty times a second, each step with a new reading. */
 	get steps(): readonly Step[] {
+		const advance: Step = (now) => this.#advance(now);
 		return this.#isPaused
-			? [(now) => this.#watchPause(now)]
-			: [(now) => this.#watchFullscreen(now), (now) => this.#watchForEmergency(now), (now) => this.#advance(now)];
+			? [(now) => this.#watchPause(now), advance]
+			: [
+					(now) => this.#watchFullscreen(now),
+					(now) => this.#watchRewound(now),
+					(now) => this.#watchForEmergency(now),
+					advance,
+				];
 	}
 
 	close(): void {
@@ -190,13 +223,41 @@ export class HandOverPlan {
 	#beginWatching(nowMs: number): void {
 		this.#emergency.begin(nowMs);
 		this.#isPictureGivenUp = false;
-		this.#pause = undefined;
+		this.#isRewindOver = false;
+		// It lasts when the viewer has rewound meanwhile.
+		this.#pause = this.#isPaused ? this.#pause : undefined;
+	}
+
+	#leaveRewound(now: StageReading, shown: LegReading, tier: DeliveryTier): PlanAction[] {
+		if (tier === shown.tier && shown.timeShift!.hasLiveEdge) {
+			return [{ do: 'go-live' }, { do: 'pause', isPaused: false }];
+		}
+		return [this.#open(now, tier, 'back to live', 'to-live')];
+	}
+
+	/** Keeps a viewer in what can be played: the live window moves on, and a broadcast ends. */
+	#watchRewound(now: StageReading): PlanAction[] {
+		const { shown, channelState } = now;
+		if (shown?.timeShift?.isShifted !== true || this.#pending !== undefined || this.#isRewindOver) {
+			return [];
+		}
+		const { state, latestMs, timeShift } = shown;
+		if (timeShift.hasLiveEdge) {
+			const isLeaving = state === 'playing' && latestMs !== undefined && !timeShift.reaches(latestMs);
+			return isLeaving && this.#options.canRewind ? this.seek(now, latestMs + REOPENING_MS) : [];
+		}
+		this.#isRewindOver = state === 'error' || (state === 'ended' && channelState !== 'offline');
+		if (!this.#isRewindOver) {
+			return [];
+		}
+		return [...(state === 'error' ? [notice('rewindFailed', shown.error)] : []), notice('rewindOver')];
 	}
 
 	#open(now: StageReading, tier: DeliveryTier, reason: string, kind: SwapKind, start: PlaybackStart = {}): StageAction {
 		this.#machine.handle('chosen');
 		this.#changedAtMs = now.nowMs;
-		this.#pending = { tier, kind, reason, isPrecaution: false, playsSinceMs: undefined };
+		const { fromCaptureTimeMs } = start;
+		this.#pending = { tier, kind, reason, isPrecaution: false, playsSinceMs: undefined, fromCaptureTimeMs };
 		if (tier === 'webrtc') {
 			start = { delayMs: this.#aligner.begin(kind === 'to-webrtc' ? now.shown : undefined) };
 		}
@@ -204,13 +265,15 @@ export class HandOverPlan {
 	}
 
 	#beginPause(now: StageReading, isOfHiddenPage: boolean): PlanAction[] {
-		const dropped = this.#dropPending(now.nowMs);
+		// What they rewind to is shown, and paused there.
+		const rewinding = this.#pending?.kind === 'resume' ? this.#pending : undefined;
+		const dropped = rewinding === undefined ? this.#dropPending(now.nowMs) : [];
 		// A pause before the last one was over continues that one.
 		if (this.#pause === undefined || !rests(now.shown)) {
 			this.#pause = {
 				sinceMs: now.nowMs,
-				captureTimeMs: now.shown?.latestMs,
-				wasBehindLive: now.shown?.timeShift?.isShifted === true,
+				captureTimeMs: rewinding?.fromCaptureTimeMs ?? now.shown?.latestMs,
+				wasBehindLive: rewinding !== undefined || now.shown?.timeShift?.isShifted === true,
 				isOfHiddenPage,
 			};
 		}
@@ -220,10 +283,20 @@ export class HandOverPlan {
 
 	#playOn(now: StageReading): PlanAction[] {
 		const pause = this.#pause;
+		if (this.#pending?.kind === 'resume') {
+			// It plays as soon as it is shown.
+			return [];
+		}
 		const how: PlayOn =
 			now.shown === undefined || pause === undefined
 				? 'continue'
-				: playOn(pause, now.nowMs, now.shown.tier, rests(now.shown));
+				: playOn(pause, {
+						nowMs: now.nowMs,
+						tier: now.shown.tier,
+						isResting: rests(now.shown),
+						isReached: now.shown.timeShift?.reaches(placeOf(pause, now.shown) ?? Infinity) === true,
+						canRewind: this.#options.canRewind,
+					});
 		const reason = 'played on after a pause';
 		switch (how) {
 			case 'continue':
@@ -235,8 +308,8 @@ export class HandOverPlan {
 			case 'second-leg-live':
 				return [this.#open(now, 'll-hls', reason, 'emergency')];
 			case 'second-leg-from-pause':
-				// The last picture stays until LL-HLS shows the next one.
-				return [this.#open(now, 'll-hls', reason, 'resume', { fromCaptureTimeMs: pause!.captureTimeMs! })];
+				// The paused picture stays until LL-HLS shows the same one.
+				return [this.#open(now, 'll-hls', reason, 'resume', { fromCaptureTimeMs: placeOf(pause!, now.shown)! })];
 		}
 	}
 
@@ -269,7 +342,9 @@ export class HandOverPlan {
 
 	#watchForEmergency(now: StageReading): PlanAction[] {
 		const { shown, channelState, nowMs } = now;
-		if (shown === undefined || rests(shown) || this.#pending?.kind === 'resume') {
+		// A leg that is always behind live has no other tier to show the same.
+		const isKept = shown?.timeShift?.hasLiveEdge === false;
+		if (shown === undefined || rests(shown) || isKept || this.#pending?.kind === 'resume') {
 			return [];
 		}
 		const cause = this.#emergency.check(shown, channelState, nowMs);
@@ -316,13 +391,19 @@ export class HandOverPlan {
 	#advance(now: StageReading): PlanAction[] {
 		const { nowMs, shown: first, pending: second } = now;
 		const pending = this.#pending;
+		if (pending === undefined && this.#isPaused) {
+			return [];
+		}
 		if (pending === undefined || first === undefined || second === undefined) {
 			return this.#relax(now);
 		}
 		const isAwaited = pending.isPrecaution || this.#isPictureGivenUp;
 		// When the paused frame has left the window, playback continues at the live edge.
 		const kind = pending.kind === 'resume' && second.timeShift?.isShifted !== true ? 'emergency' : pending.kind;
-		const distance = compareLegs({ nowMs, first, second }, kind, isAwaited || rests(first));
+		const distance =
+			kind === 'resume'
+				? { pictureAheadMs: aheadMs(second.latestMs, pending.fromCaptureTimeMs), soundAheadMs: undefined }
+				: compareLegs({ nowMs, first, second }, kind, isAwaited || rests(first));
 		const verdict = judgePending({
 			...distance,
 			kind,
@@ -336,8 +417,11 @@ export class HandOverPlan {
 			hasFirstStopped: hasStopped(first, second),
 		});
 		switch (verdict) {
-			case 'end-trial':
-				return [...this.#dropPending(nowMs), notice('tierFailed', 'webrtc', 'line-too-poor'), changed()];
+			case 'end-trial': {
+				const dropped = this.#dropPending(nowMs);
+				const instead = kind === 'to-live' ? this.#leaveRewound(now, first, 'll-hls') : [];
+				return [...dropped, ...instead, notice('tierFailed', 'webrtc', 'line-too-poor'), changed()];
+			}
 			case 'give-up':
 				return this.#giveUp(pending, now);
 			case 'swap':
@@ -371,11 +455,25 @@ export class HandOverPlan {
 	}
 
 	#giveUp(pending: PendingLeg, now: StageReading): PlanAction[] {
+		const { error } = now.pending!;
+		if (pending.kind === 'resume') {
+			const dropped = this.#dropPending(now.nowMs);
+			// They watch on as before: the pause is over where they were at live.
+			const isAtLive = now.shown?.timeShift?.isShifted !== true && !this.#isPaused;
+			const live: PlanAction[] = isAtLive ? [{ do: 'pause', isPaused: false }, { do: 'go-live' }] : [];
+			// Without a broadcast there is nothing to explain.
+			const failed = now.channelState === 'offline' ? [] : [notice('rewindFailed', error)];
+			return [...dropped, ...live, ...failed, notice('mayChange'), changed()];
+		}
+		if (pending.kind === 'to-live' && pending.tier === 'webrtc') {
+			const dropped = this.#dropPending(now.nowMs);
+			const instead = this.#leaveRewound(now, now.shown!, 'll-hls');
+			return [...dropped, ...instead, notice('switchFailed', pending.tier, error), changed()];
+		}
 		if (this.#isPictureGivenUp || rests(now.shown)) {
 			// There is nothing to return to: show the second leg while it keeps trying.
 			return this.#swap(pending, now);
 		}
-		const { error } = now.pending!;
 		return [...this.#dropPending(now.nowMs), notice('switchFailed', pending.tier, error), changed()];
 	}
 
@@ -396,28 +494,4 @@ export class HandOverPlan {
 			this.#changedAtMs = nowMs;
 		}
 	}
-}
-
-/** True when the shown leg was closed, and only its last picture is left. */
-function rests(shown: LegReading | undefined): boolean {
-	return shown?.state === 'stopped';
-}
-
-/** True when the first leg has stopped by itself, and the second one shows nothing older than its last picture. */
-function hasStopped(first: LegReading, second: LegReading): boolean {
-	// One picture of WebRTC is not enough: this leg may be what starves the shown one.
-	const isWorthIt = second.tier === 'll-hls' || second.isSteady;
-	return isWorthIt && first.state !== 'playing' && (aheadMs(second.latestMs, first.latestMs) ?? 0) >= 0;
-}
-
-function rest(): PlanAction[] {
-	return [{ do: 'leave-elsewhere' }, { do: 'rest' }, changed()];
-}
-
-function changed(): PlanAction {
-	return notice('changed');
-}
-
-function notice<Name extends keyof HandOverEvents>(event: Name, ...args: HandOverEvents[Name]): PlanAction {
-	return { do: 'notify', event, args } as Notice;
 }

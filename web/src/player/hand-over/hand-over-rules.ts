@@ -15,7 +15,11 @@ export type ChoiceFacts = {
 	isPaused: boolean;
 	/** The shown leg was closed, and only its last picture is left. */
 	isResting: boolean;
-	shown: Pick<LegReading, 'tier' | 'state' | 'timeShift' | 'fillsScreen'> | undefined;
+	shown:
+		| (Pick<LegReading, 'tier' | 'state' | 'fillsScreen'> & {
+				timeShift: Pick<NonNullable<LegReading['timeShift']>, 'isShifted' | 'isStarved'> | undefined;
+		  })
+		| undefined;
 	pending: { tier: DeliveryTier; kind: SwapKind } | undefined;
 };
 
@@ -35,8 +39,13 @@ const CHOICE_RULES: Rules<ChoiceFacts, Choice> = [
 	},
 	{ then: 'ignore', when: ({ isPaused, shown }) => isPaused && shown !== undefined },
 	{ then: 'raise', when: ({ tier, pending }) => pending?.tier === tier },
-	// The viewer plays on from a pause, which only LL-HLS can do.
+	// The viewer plays on from a pause, or rewinds, which only LL-HLS can do.
 	{ then: 'ignore', when: ({ pending }) => pending?.kind === 'resume' },
+	// Only the viewer ends it, who then goes to live.
+	{
+		then: 'ignore',
+		when: ({ tier, shown, isResting }) => tier === 'webrtc' && shown?.timeShift?.isShifted === true && !isResting,
+	},
 	{ then: 'stay', when: ({ tier, shown, isResting }) => shown?.tier === tier && !isResting },
 	// A line too poor for LL-HLS is too poor for WebRTC, and even more so for both at once.
 	{ then: 'refuse', when: ({ shown }) => shown?.timeShift?.isStarved === true },

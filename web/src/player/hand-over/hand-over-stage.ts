@@ -88,7 +88,13 @@ export class HandOverStage extends TypedEmitter<StageEvents> {
 				break;
 			case 'open':
 				this.#timer.begin(action.tier);
-				this.#pending = this.#makeScreen(action.tier, false, false, action.start);
+				// One that begins at a picture waits there.
+				this.#pending = this.#makeScreen(
+					action.tier,
+					action.start.fromCaptureTimeMs !== undefined,
+					false,
+					action.start,
+				);
 				this.#pending.playback.start(this.#pending.video, this.#channelState, this.#broadcastId);
 				break;
 			case 'close-pending':
@@ -113,6 +119,9 @@ export class HandOverStage extends TypedEmitter<StageEvents> {
 				break;
 			case 'go-live':
 				shown?.playback.timeShift?.goLive();
+				break;
+			case 'seek':
+				shown?.playback.timeShift?.seek(action.captureTimeMs);
 				break;
 			case 'give-up-picture':
 				shown?.playback.giveUpPicture();
@@ -142,6 +151,12 @@ export class HandOverStage extends TypedEmitter<StageEvents> {
 	preferQuality(preference: QualityPreference): void {
 		this.#shown?.playback.quality.prefer(preference);
 		this.#pending?.playback.quality.prefer(preference);
+	}
+
+	/** For legs behind live. */
+	setSpeed(speed: number): void {
+		this.#shown?.playback.timeShift?.setSpeed(speed);
+		this.#pending?.playback.timeShift?.setSpeed(speed);
 	}
 
 	setLevel(change: Partial<Level>): void {

@@ -49,20 +49,28 @@ const HIDDEN_SOUND_PATIENCE_MS = 8000;
 const PATIENCE_MS = 45_000;
 /** The tiers' capture times agree within this: a smaller difference is the same frame. */
 const SEEN_BEFORE_MS = 50;
-/** Within this distance of the paused frame it has arrived. */
-const RESUME_NEAR_MS = 500;
+/** Within this distance of the wanted picture it has arrived. */
+const RESUME_NEAR_MS = 250;
 const RESUME_PATIENCE_MS = 4000;
+/** To live, a steady pace is not awaited on a busy machine. */
+const LIVE_PATIENCE_MS = 400;
 /** Without capture times, an emergency swaps to a second leg that has played for this long. */
 const EMERGENCY_TRUST_MS = 500;
 
-/** Why a second leg is opened. `resume`: LL-HLS from the frame where a WebRTC leg was paused. */
-export type SwapKind = 'to-webrtc' | 'to-hls' | 'emergency' | 'resume';
+/**
+ * Why a second leg is opened. `resume`: LL-HLS from a picture behind live, such as the one where WebRTC was paused.
+ * `to-live`: from behind live to either tier; the content jumps, as the viewer wants.
+ */
+export type SwapKind = 'to-webrtc' | 'to-hls' | 'emergency' | 'resume' | 'to-live';
 
 export type SwapInput = {
 	kind: SwapKind;
 	/** How long the second one has played. */
 	alignedForMs: number;
-	/** Second minus first: positive skips content, negative repeats it; undefined while unknown. */
+	/**
+	 * Second minus first: positive skips content, negative repeats it; undefined while unknown. `resume`: second minus
+	 * the wanted picture.
+	 */
 	pictureAheadMs: number | undefined;
 	soundAheadMs: number | undefined;
 	/** The second one's picture plays at a steady pace: see PlayedMoments.isSteady(). */
@@ -78,6 +86,10 @@ export function shouldSwap({ kind, alignedForMs, pictureAheadMs, soundAheadMs, i
 		// At first it may still be at the live edge, before its jump.
 		const isThere = pictureAheadMs !== undefined && pictureAheadMs > -RESUME_NEAR_MS && pictureAheadMs < RESUME_NEAR_MS;
 		return isThere || alignedForMs > RESUME_PATIENCE_MS;
+	}
+	if (kind === 'to-live') {
+		// A new WebRTC leg hurries through its first GOP.
+		return isSteady || alignedForMs > LIVE_PATIENCE_MS;
 	}
 	if (alignedForMs > PATIENCE_MS) {
 		return true;

@@ -1,6 +1,7 @@
 /** What the plan and the stage of a hand-over exchange (readings and actions), and the events for pages. */
 import type { ChannelState } from '../../../../core/protocol/api/channel-description.ts';
 import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
+import type { SwapKind } from './hand-over-state.ts';
 import type { LineVerdict } from '../measure/line-judge.ts';
 import type { PlaybackError, PlaybackState } from '../playback/playback-state.ts';
 import type { TierFailureCause } from '../signaling/signaling-client.ts';
@@ -9,7 +10,7 @@ import type { DelayControl, DelayTarget, TimeShift } from '../playback/playback.
 export type PlaybackStart = {
 	/** WebRTC: how long sound and picture are held back at first. */
 	delayMs?: number;
-	/** LL-HLS: start here instead of at the live edge, the server's epoch milliseconds. */
+	/** LL-HLS: start here instead of at the live edge, the server's epoch milliseconds; paused until it is swapped in. */
 	fromCaptureTimeMs?: number;
 };
 
@@ -35,7 +36,7 @@ export type LegReading = {
 	/** WebRTC: why the picture is frozen, if it is. */
 	readonly lineVerdict: LineVerdict | undefined;
 	readonly delay: Pick<DelayControl, 'lastMediaAtMs' | 'hasConnected' | 'isSoundAlone'> | undefined;
-	readonly timeShift: Pick<TimeShift, 'isShifted' | 'isStarved'> | undefined;
+	readonly timeShift: Pick<TimeShift, 'isShifted' | 'isStarved' | 'hasLiveEdge' | 'reaches'> | undefined;
 	readonly isElsewhere: boolean;
 	/** In an iPhone's native full screen, to which only a gesture can bring another element. */
 	readonly fillsScreen: boolean;
@@ -66,6 +67,8 @@ export type StageAction =
 	/** The shown leg keeps its distance to the live edge from now on. */
 	| { do: 'hold-position' }
 	| { do: 'go-live' }
+	/** The shown leg plays from there on, behind live. */
+	| { do: 'seek'; captureTimeMs: number }
 	/** No repair of the shown leg's picture is tried any more. */
 	| { do: 'give-up-picture' }
 	/** The second leg loads whole segments from the start. */
@@ -83,6 +86,10 @@ export type HandOverEvents = {
 	switchFailed: [tier: DeliveryTier, error: PlaybackError | undefined];
 	/** A tier does not work here and now. The other one takes over by itself. */
 	tierFailed: [tier: DeliveryTier, cause: TierFailureCause];
+	/** Nothing comes from where the viewer wanted to play; undefined: it only took too long. */
+	rewindFailed: [error: PlaybackError | undefined];
+	/** What the viewer watches behind live is over, or broke off: the listener goes to live. */
+	rewindOver: [];
 	/** Back at the live edge, or out of native full screen: the listener chooses the tier now. */
 	mayChange: [];
 	/** The browser plays sound only after a click. */
@@ -95,3 +102,27 @@ export type Notice = {
 }[keyof HandOverEvents];
 
 export type PlanAction = StageAction | Notice;
+
+/** A request for a tier. `isEmergency`: aligning may be skipped. */
+export type TierRequest = { tier: DeliveryTier; reason: string; isEmergency: boolean };
+
+/** The second leg during a hand-over, from its opening to the swap. */
+export type PendingLeg = {
+	tier: DeliveryTier;
+	kind: SwapKind;
+	reason: string;
+	/** Opened without an order, because the first leg seemed to fail: given up when that recovers. */
+	isPrecaution: boolean;
+	playsSinceMs: number | undefined;
+	/** `resume`: the wanted picture. */
+	fromCaptureTimeMs: number | undefined;
+};
+
+export type PlanOptions = {
+	/** LL-HLS may take over in an emergency. */
+	canHls: boolean;
+	/** LL-HLS can begin behind live. */
+	canRewind: boolean;
+	/** What the viewer wants at the start. */
+	isPaused: boolean;
+};

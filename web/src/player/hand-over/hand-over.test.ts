@@ -10,7 +10,7 @@ import { HandOver } from './hand-over.ts';
 import type { PlaybackStart } from './hand-over-types.ts';
 import { HandOverStage } from './hand-over-stage.ts';
 import type { LineVerdict } from '../measure/line-judge.ts';
-import { SHORT_PAUSE_MS } from './pause-policy.ts';
+import { SEAT_KEPT_MS } from './pause-policy.ts';
 import type { Playback, PlaybackEvents } from '../playback/playback.ts';
 import type { PlaybackState } from '../playback/playback-state.ts';
 import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
@@ -84,6 +84,12 @@ class FakePlayback extends TypedEmitter<PlaybackEvents> implements Playback {
 		const shift = {
 			isWatched: true,
 			isShifted: begin.fromCaptureTimeMs !== undefined,
+			hasLiveEdge: true,
+			buffered: [],
+			listed: undefined,
+			reaches: () => true,
+			seek: () => void (shift.isShifted = true),
+			setSpeed() {},
 			isStarved: false,
 			expectPoorLine: () => void (shift.isStarved = true),
 			alignWith() {},
@@ -160,7 +166,10 @@ function setUp(isPageVisible = () => true) {
 		},
 		{ level: { isMuted: false, volume: 1 }, channelState: 'live' satisfies ChannelState },
 	);
-	const handOver = new HandOver({ clock, logger: silentLogger, stage }, { canHls: true, isPaused: false });
+	const handOver = new HandOver(
+		{ clock, logger: silentLogger, stage },
+		{ canHls: true, canRewind: true, isPaused: false },
+	);
 	handOver.on('swapped', (tier) => events.push(`swapped ${tier}`));
 	handOver.on('tierFailed', (tier, cause) => events.push(`failed ${tier} ${cause}`));
 	handOver.on('mayChange', () => events.push('may change'));
@@ -225,33 +234,30 @@ describe('a pause', () => {
 		expect(handOver.settings.isPaused).toBe(true);
 	});
 
-	it('continues in LL-HLS from the paused frame after the seat was given up', async () => {
+	it('continues in LL-HLS from the paused picture, which stays until the same one is there', async () => {
 		const { handOver, legs, events, play, watch } = setUp();
-		await watch('webrtc');
+		const { video } = await watch('webrtc');
 		const pausedAtMs = legs[0]!.shownMoments.latest!.captureTimeMs;
 		handOver.setPaused(true);
-		await play(SHORT_PAUSE_MS + 1000);
-		expect(legs[0]!.state).toBe('stopped');
+		await play(SEAT_KEPT_MS - 1000);
 		handOver.setPaused(false);
 		expect(legs[1]).toMatchObject({ tier: 'll-hls', begin: { fromCaptureTimeMs: pausedAtMs } });
-		await play(2000, SHORT_PAUSE_MS + 1000);
+		await play(200);
+		expect([video.paused, legs[1]!.video!.paused, handOver.isBehindLive]).toEqual([true, true, false]);
+		legs[1]!.show(pausedAtMs, 0);
+		await play(400, SEAT_KEPT_MS);
 		expect(events).toEqual(['swapped ll-hls']);
-		expect(handOver.isBehindLive).toBe(true);
-		handOver.goLive();
-		expect(events.at(-1)).toBe('may change');
+		expect([legs[0]!.state, legs[1]!.video!.paused, handOver.isBehindLive]).toEqual(['stopped', false, true]);
+		handOver.goLive('ll-hls');
 		expect(handOver.isBehindLive).toBe(false);
 	});
 
-	it('returns to real time after some seconds', async () => {
-		const { handOver, legs, events, play, watch } = setUp();
-		const { video } = await watch('webrtc');
+	it('gives up the seat after some seconds', async () => {
+		const { handOver, legs, play, watch } = setUp();
+		await watch('webrtc');
 		handOver.setPaused(true);
-		await play(5000);
-		handOver.setPaused(false);
-		await play(1000);
-		expect(legs).toHaveLength(1);
-		expect(video.paused).toBe(false);
-		expect(events).toEqual(['may change']);
+		await play(SEAT_KEPT_MS + 1000);
+		expect([legs.length, legs[0]!.state]).toEqual([1, 'stopped']);
 	});
 
 	it('ends a change of tiers under way', async () => {
@@ -333,7 +339,7 @@ describe('picture-in-picture and full screen', () => {
 		const { leg, video } = await watch('webrtc');
 		await video.requestPictureInPicture();
 		handOver.setPaused(true);
-		await play(SHORT_PAUSE_MS * 3);
+		await play(SEAT_KEPT_MS * 3);
 		expect(leg.state).toBe('playing');
 		handOver.choose('ll-hls');
 		expect(page.pictureInPictureElement).toBeNull();

@@ -25,6 +25,7 @@ type HandOverDeps = {
 		| 'level'
 		| 'setLevel'
 		| 'preferQuality'
+		| 'setSpeed'
 		| 'channelReported'
 		| 'measurements'
 		| 'close'
@@ -37,7 +38,7 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 	readonly #cancelTick: CancelTimer;
 	#broadcastId: string | undefined;
 
-	constructor(deps: HandOverDeps, options: { canHls: boolean; isPaused: boolean }) {
+	constructor(deps: HandOverDeps, options: { canHls: boolean; canRewind: boolean; isPaused: boolean }) {
 		super(deps.logger);
 		const { clock, stage } = deps;
 		this.#deps = deps;
@@ -66,9 +67,14 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 		return { isPaused: this.#plan.isPaused, ...this.#deps.stage.level };
 	}
 
-	/** True when the viewer watches behind the live edge, after a pause. */
+	/** True when the viewer watches behind the live edge, after a pause or a seek. */
 	get isBehindLive(): boolean {
 		return this.#deps.stage.read().shown?.timeShift?.isShifted === true;
+	}
+
+	/** True when they are not on their way to live either: then they need no seat. */
+	get isAway(): boolean {
+		return this.#plan.isAway(this.#deps.stage.read().shown);
 	}
 
 	get lineProblem(): LineProblem | undefined {
@@ -107,9 +113,14 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 		this.#run(this.#plan.setPaused(this.#deps.stage.read(), isPaused, isOfHiddenPage));
 	}
 
-	/** Returns to the live edge. The listener of `mayChange` chooses the tier for it. */
-	goLive(): void {
-		this.#run(this.#plan.goLive(this.#deps.stage.read()));
+	/** Plays from there on: a capture time, the server's epoch milliseconds. */
+	seek(captureTimeMs: number): void {
+		this.#run(this.#plan.seek(this.#deps.stage.read(), captureTimeMs));
+	}
+
+	/** Returns to live in this tier. At live, after a pause, the listener of `mayChange` chooses the tier. */
+	goLive(tier: DeliveryTier): void {
+		this.#run(this.#plan.goLive(this.#deps.stage.read(), tier));
 	}
 
 	/** Closes a leg whose picture was given up, when the server cannot be asked to stop sending it. */
@@ -120,6 +131,12 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 	/** Of the viewer; undefined for the player's own choice. */
 	preferQuality(preference: QualityPreference): void {
 		this.#deps.stage.preferQuality(preference);
+		this.emit('changed');
+	}
+
+	/** Behind live; 1 is normal. */
+	setSpeed(speed: number): void {
+		this.#deps.stage.setSpeed(speed);
 		this.emit('changed');
 	}
 

@@ -16,7 +16,7 @@ const RELAX_DEADLINE_MS = 60_000;
 
 /** How far the second leg is ahead. `standsStill`: the first one shows nothing new, and its last picture counts. */
 export function compareLegs({ first, second }: LegPair, kind: SwapKind, standsStill: boolean): LegDistance {
-	if (kind === 'emergency' || kind === 'resume') {
+	if (kind === 'emergency') {
 		// A first leg that still moves is in an emergency that only the server detects: then nothing is compared.
 		const isMoving = !standsStill && first.positionMs !== undefined;
 		return {

@@ -7,8 +7,8 @@ const SEEK_ACTIONS = ['seekbackward', 'seekforward', 'seekto'] as const;
 /** Where the system does not name a step. */
 const SEEK_SECONDS = 10;
 
-/** For media with a beginning and an end. */
-type SeekHandlers = { seekBy: (seconds: number) => void; seekTo: (seconds: number) => void };
+/** `seekTo`: for media with a beginning and an end. */
+type SeekHandlers = { seekBy: (seconds: number) => void; seekTo?: (seconds: number) => void };
 
 /** One per player; the page has one media session, whichever element plays. */
 export class MediaSessionLink {
@@ -22,7 +22,7 @@ export class MediaSessionLink {
 		if (seeking !== undefined) {
 			this.#handle('seekbackward', ({ seekOffset }) => seeking.seekBy(-(seekOffset ?? SEEK_SECONDS)));
 			this.#handle('seekforward', ({ seekOffset }) => seeking.seekBy(seekOffset ?? SEEK_SECONDS));
-			this.#handle('seekto', ({ seekTime }) => seeking.seekTo(seekTime ?? 0));
+			this.#handle('seekto', seeking.seekTo ? ({ seekTime }) => seeking.seekTo?.(seekTime ?? 0) : null);
 		}
 	}
 

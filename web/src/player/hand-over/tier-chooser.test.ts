@@ -12,14 +12,22 @@ class FakeHandOver extends TypedEmitter<HandOverEvents> {
 	readonly choices: string[] = [];
 	shown: { tier: DeliveryTier } | undefined;
 	isBehindLive = false;
+	isAway = false;
 
 	choose(tier: DeliveryTier, reason = '', isEmergency = false): void {
 		this.choices.push(`${tier} ${reason}${isEmergency ? '!' : ''}`);
 		this.shown = { tier };
 	}
-	goLive(): void {
-		this.isBehindLive = false;
-		this.emit('mayChange');
+	rewind(): void {
+		this.shown = { tier: 'll-hls' };
+		this.isBehindLive = true;
+		this.isAway = true;
+		this.emit('changed');
+	}
+	goLive(tier: DeliveryTier): void {
+		this.choices.push(`live in ${tier}`);
+		this.isAway = false;
+		this.emit('changed');
 	}
 	dropPicture(): void {
 		this.choices.push('picture dropped');
@@ -116,26 +124,60 @@ describe('TierChooser', () => {
 		expect(handOver.choices.at(-1)).toBe('ll-hls chosen');
 	});
 
-	it('keeps a viewer behind live in their tier until they return', () => {
+	it('gives back the seat of a viewer behind live, keeps them there, and asks for one when they go to live', () => {
 		const { handOver, signaling, chooser } = setUp();
 		signaling.decide({});
-		handOver.shown = { tier: 'll-hls' };
-		handOver.isBehindLive = true;
+		handOver.rewind();
+		expect(signaling.sent.at(-1)).toBe('pin true');
+		signaling.decide({ tier: 'll-hls', reason: 'pinned' });
 		const count = handOver.choices.length;
 		signaling.decide({ decisionId: 2 });
 		expect(handOver.choices).toHaveLength(count);
+		signaling.decide({ tier: 'll-hls', reason: 'pinned' });
 		chooser.goLive();
-		expect(handOver.choices.at(-1)).toBe('webrtc back to live');
+		expect([signaling.sent.at(-1), handOver.choices.at(-1)]).toEqual(['pin false', 'll-hls ']);
+		signaling.decide({ decisionId: 3 });
+		expect(handOver.choices.at(-1)).toBe('live in webrtc');
+		// On the way, the server changes its mind.
+		signaling.decide({ decisionId: 4, tier: 'll-hls', reason: 'seats-full' });
+		expect(handOver.choices.at(-1)).toBe('live in ll-hls');
 	});
 
-	it('moves a viewer behind live to the edge when they choose real time', () => {
+	it('goes to live after a short wait when no seat is free', async () => {
+		const { clock, handOver, signaling, chooser } = setUp();
+		signaling.decide({});
+		handOver.rewind();
+		signaling.decide({ tier: 'll-hls', reason: 'pinned' });
+		chooser.goLive();
+		await clock.advance(600);
+		expect(handOver.choices.at(-1)).toBe('live in ll-hls');
+	});
+
+	it('goes to live without a server in the tier that the viewer wants', () => {
+		const { handOver, signaling, chooser } = setUp();
+		signaling.lose();
+		handOver.rewind();
+		chooser.goLive();
+		expect(handOver.choices.at(-1)).toBe('live in webrtc');
+	});
+
+	it('keeps the pin of a viewer who has chosen LL-HLS', () => {
+		const { handOver, signaling, chooser } = setUp('ll-hls');
+		signaling.decide({ tier: 'll-hls', reason: 'pinned' });
+		handOver.rewind();
+		chooser.goLive();
+		expect(handOver.choices.at(-1)).toBe('live in ll-hls');
+		expect(signaling.sent.filter((message) => message.startsWith('pin'))).toEqual([]);
+	});
+
+	it('goes to live when a viewer behind live chooses real time', () => {
 		const { handOver, signaling, chooser } = setUp();
 		signaling.decide({});
-		handOver.shown = { tier: 'll-hls' };
-		handOver.isBehindLive = true;
+		handOver.rewind();
+		signaling.decide({ tier: 'll-hls', reason: 'pinned' });
 		chooser.choose('webrtc');
-		expect(handOver.isBehindLive).toBe(false);
-		expect(handOver.choices.at(-1)).toBe('webrtc chosen');
+		signaling.decide({ decisionId: 2 });
+		expect(handOver.choices.at(-1)).toBe('live in webrtc');
 	});
 
 	it('reports a line that is too poor, and drops the picture without a server', () => {

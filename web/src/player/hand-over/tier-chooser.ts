@@ -14,11 +14,13 @@ const JOIN_PATIENCE_MS = 700;
 /** Without a server's decision, a failed WebRTC is tried again after this, and then at doubling intervals. */
 const FIRST_RETRY_MS = 30_000;
 const MAX_RETRY_MS = 600_000;
+/** A viewer who goes to live has no seat until the server decides, and waits for that no longer than this. */
+const SEAT_PATIENCE_MS = 600;
 
 /** A test passes fakes. @internal for tests */
 export type TierChooserDeps = {
 	clock: Clock;
-	handOver: Pick<HandOver, 'choose' | 'goLive' | 'dropPicture' | 'on' | 'shown' | 'isBehindLive'>;
+	handOver: Pick<HandOver, 'choose' | 'goLive' | 'dropPicture' | 'on' | 'shown' | 'isBehindLive' | 'isAway'>;
 	signaling: Pick<SignalingClient, 'on' | 'pin' | 'tierPlays' | 'tierFailed' | 'state'>;
 };
 
@@ -31,6 +33,8 @@ export class TierChooser {
 	readonly #patience: Timer;
 	readonly #retry: Timer;
 	#retryAfterMs = FIRST_RETRY_MS;
+	readonly #seatPatience: Timer;
+	#isPinned: boolean;
 
 	/** `initialTier`: the viewer's, from the address of the page. */
 	constructor(deps: TierChooserDeps, { initialTier }: { initialTier: DeliveryTier }) {
@@ -41,7 +45,9 @@ export class TierChooser {
 				deps.handOver.choose('webrtc', 'tried again');
 			}
 		});
+		this.#seatPatience = new Timer(deps.clock, () => this.#goLiveNow());
 		this.#wantedTier = initialTier;
+		this.#isPinned = initialTier === 'll-hls';
 	}
 
 	/** Starts to play as soon as the server has decided on the tier, or after a short wait. */
@@ -55,7 +61,9 @@ export class TierChooser {
 				}
 			}),
 			handOver.on('swapped', (tier) => signaling.tierPlays(tier)),
+			handOver.on('changed', () => this.#pin()),
 			handOver.on('mayChange', () => this.#choose('back to live')),
+			handOver.on('rewindOver', () => this.goLive()),
 			handOver.on('tierFailed', (tier, cause) => {
 				const wasSent = signaling.tierFailed(tier, cause);
 				if (cause === 'line-too-poor' && !wasSent) {
@@ -73,25 +81,52 @@ export class TierChooser {
 	choose(tier: DeliveryTier): void {
 		this.#wantedTier = tier;
 		this.#retry.disarm();
-		const wasSent = this.#deps.signaling.pin(tier === 'll-hls');
 		this.#hasBegun = true;
 		if (tier === 'webrtc' && this.#deps.handOver.isBehindLive) {
-			this.#deps.handOver.goLive();
+			this.goLive();
+			return;
 		}
+		const wasSent = this.#pin(true);
 		if (tier === 'll-hls' || !wasSent || this.#decision?.tier === 'webrtc') {
 			this.#deps.handOver.choose(tier, 'chosen');
 		}
 	}
 
-	/** Returns to the live edge, and to the tier chosen for this viewer. */
+	/** Returns to live, in the tier that the server has a place for. */
 	goLive(): void {
-		this.#deps.handOver.goLive();
+		const { handOver } = this.#deps;
+		this.#seatPatience.arm(SEAT_PATIENCE_MS);
+		const isAway = handOver.isAway;
+		this.#pin();
+		if (!isAway || this.#isPinned || !this.#isLed) {
+			this.#goLiveNow();
+		}
 	}
 
 	close(): void {
 		this.#unsubscribe.forEach((remove) => remove());
 		this.#patience.disarm();
 		this.#retry.disarm();
+		this.#seatPatience.disarm();
+	}
+
+	#goLiveNow(): void {
+		this.#seatPatience.disarm();
+		this.#deps.handOver.goLive(this.#isLed ? this.#decision!.tier : this.#wantedTier);
+	}
+
+	/**
+	 * A viewer behind live holds no seat: they are pinned to LL-HLS for so long. Sent when it changes, or always.
+	 * True: the server knows.
+	 */
+	#pin(isAlways = false): boolean {
+		const isAway = this.#deps.handOver.isAway && !this.#seatPatience.isArmed;
+		const isPinned = this.#wantedTier === 'll-hls' || isAway;
+		if (isPinned === this.#isPinned && !isAlways) {
+			return true;
+		}
+		this.#isPinned = isPinned;
+		return this.#deps.signaling.pin(isPinned);
 	}
 
 	#choose(reason: string): void {
@@ -111,6 +146,15 @@ export class TierChooser {
 		this.#retry.disarm();
 		if (!this.#hasBegun) {
 			this.#begin();
+			return;
+		}
+		if (this.#seatPatience.isArmed) {
+			this.#goLiveNow();
+			return;
+		}
+		if (handOver.isBehindLive && !handOver.isAway) {
+			// They are on their way to live.
+			handOver.goLive(decision.tier);
 			return;
 		}
 		if (handOver.isBehindLive && decision.tier === 'webrtc') {

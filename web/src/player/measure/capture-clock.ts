@@ -3,6 +3,7 @@
  * the server's time at the display of a frame minus this, the same definition for both tiers.
  */
 import { VIDEO_CLOCK_RATE, ntpToEpochMs, ticksToMs, unwrap } from '../../../../core/units.ts';
+import type { MediaRange } from './buffered-ranges.ts';
 
 /** The used fields of RTCRtpSynchronizationSource. */
 type SynchronizationSource = {
@@ -46,4 +47,32 @@ export function captureTimeOfMedia(mediaTimeSeconds: number, fragments: readonly
 	const probeSeconds = mediaTimeSeconds + 0.004;
 	const chosen = fragments.findLast(({ startSeconds }) => startSeconds <= probeSeconds) ?? fragments[0];
 	return chosen === undefined ? undefined : chosen.programDateTimeMs + (mediaTimeSeconds - chosen.startSeconds) * 1000;
+}
+
+/** The reverse of {@link captureTimeOfMedia}: a time before the first fragment is its start; undefined without any. */
+export function mediaTimeOfCapture(captureTimeMs: number, fragments: readonly DatedFragment[]): number | undefined {
+	const index = Math.max(
+		0,
+		fragments.findLastIndex(({ programDateTimeMs }) => programDateTimeMs <= captureTimeMs),
+	);
+	const [fragment, next] = [fragments[index], fragments[index + 1]];
+	if (fragment === undefined) {
+		return undefined;
+	}
+	const seconds = fragment.startSeconds + Math.max(0, captureTimeMs - fragment.programDateTimeMs) / 1000;
+	// Times that no fragment has are those of the next one.
+	return next === undefined ? seconds : Math.min(seconds, next.startSeconds);
+}
+
+/** Stretches of the media timeline as capture times. */
+export function captureRangesOf(
+	ranges: readonly MediaRange[],
+	fragments: readonly DatedFragment[],
+): Array<{ startMs: number; endMs: number }> {
+	return ranges.flatMap(({ startSeconds, endSeconds }) => {
+		const startMs = captureTimeOfMedia(startSeconds, fragments);
+		// Its last picture, so that a change of the relation after it has no effect.
+		const endMs = captureTimeOfMedia(endSeconds - 0.01, fragments);
+		return startMs === undefined || endMs === undefined ? [] : [{ startMs, endMs }];
+	});
 }

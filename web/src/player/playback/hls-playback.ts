@@ -6,6 +6,7 @@ import { HlsSession } from './hls-session.ts';
 import { NativeHlsConnection } from './native-hls-connection.ts';
 import {
 	EMPTY_CONNECTION_READING,
+	type CaptureRange,
 	type ConnectionFailure,
 	type ConnectionReading,
 	type MediaConnection,
@@ -32,6 +33,8 @@ type HlsOptions = {
 	hlsUrl: string;
 	/** Start here while it is in the window, the server's epoch milliseconds. */
 	fromCaptureTimeMs?: number | undefined;
+	/** Behind live. */
+	speed?: number;
 	/** What is known of the line, in bits a second. */
 	knownBps?: number | undefined;
 	preference?: QualityPreference;
@@ -56,23 +59,27 @@ class HlsJsConnection implements MediaConnection, TimeShift {
 	);
 	readonly rebuildAfterMs = 7000;
 	readonly playsToEnd = true;
+	readonly hasLiveEdge = true;
+	readonly listed = undefined;
 	readonly #deps: ConnectionDeps;
 	readonly #hlsUrl: string;
 	#knownBps: number | undefined;
 	#preference: QualityPreference;
 	#session: HlsSession | undefined;
 	#isWatched = true;
+	#speed: number;
 	#isShifted: boolean;
 	/** Where to start, until the seek is done. */
 	#fromCaptureTimeMs: number | undefined;
 	/** Also applies to the next session. */
 	#isLinePoor = false;
 
-	constructor(deps: ConnectionDeps, { hlsUrl, fromCaptureTimeMs, knownBps, preference }: HlsOptions) {
+	constructor(deps: ConnectionDeps, { hlsUrl, fromCaptureTimeMs, speed = 1, knownBps, preference }: HlsOptions) {
 		this.#deps = deps;
 		this.#hlsUrl = hlsUrl;
 		this.#knownBps = knownBps;
 		this.#preference = preference;
+		this.#speed = speed;
 		this.#fromCaptureTimeMs = fromCaptureTimeMs;
 		this.#isShifted = fromCaptureTimeMs !== undefined;
 	}
@@ -111,6 +118,24 @@ class HlsJsConnection implements MediaConnection, TimeShift {
 		this.#isShifted = false;
 		this.#fromCaptureTimeMs = undefined;
 		this.#session?.goLive();
+	}
+
+	get buffered(): readonly CaptureRange[] {
+		return this.#session?.buffered ?? [];
+	}
+
+	reaches(captureTimeMs: number): boolean {
+		return this.#session?.reaches(captureTimeMs) === true;
+	}
+
+	seek(captureTimeMs: number): void {
+		this.#isShifted = true;
+		this.#fromCaptureTimeMs = captureTimeMs;
+		this.#seekWhenPossible();
+	}
+
+	setSpeed(speed: number): void {
+		this.#speed = speed;
 	}
 
 	connect(video: HTMLVideoElement, onFailure: (failure: ConnectionFailure) => void): void {
@@ -166,7 +191,11 @@ class HlsJsConnection implements MediaConnection, TimeShift {
 			this.#session?.steer(nowMs);
 			return;
 		}
-		this.#session?.keepDistance(nowMs);
+		this.#session?.keepDistance(nowMs, this.#speed);
+		this.#seekWhenPossible();
+	}
+
+	#seekWhenPossible(): void {
 		if (this.#fromCaptureTimeMs !== undefined && this.#session?.hasPlaylist === true) {
 			// A capture time that has left the window: play at the live edge.
 			this.#isShifted = this.#session.seekToCaptureTime(this.#fromCaptureTimeMs);

@@ -5,12 +5,18 @@ import type { ErrorData, LevelDetails } from 'hls.js';
 import type { Clock } from '../../../../core/lifecycle/clock.ts';
 import type { Logger } from '../../../../core/logger.ts';
 import type { Ladder } from '../ladder/ladder.ts';
-import { bufferedAheadSeconds, startAfterHole, startOfLongest } from '../measure/buffered-ranges.ts';
-import type { DatedFragment } from '../measure/capture-clock.ts';
+import { bufferedAheadSeconds, rangesOf, startAfterHole, startOfLongest } from '../measure/buffered-ranges.ts';
+import { captureRangesOf, mediaTimeOfCapture, type DatedFragment } from '../measure/capture-clock.ts';
 import { BufferFollower, type BufferDecision } from './buffer-follower.ts';
+import { manifestFailure } from './hls-failures.ts';
 import { HlsLoading, hlsConfigFor } from './hls-loading.ts';
 import { HlsRungs } from './hls-rungs.ts';
-import { EMPTY_CONNECTION_READING, type ConnectionFailure, type ConnectionReading } from './playback.ts';
+import {
+	EMPTY_CONNECTION_READING,
+	type CaptureRange,
+	type ConnectionFailure,
+	type ConnectionReading,
+} from './playback.ts';
 import type { QualityPreference } from './quality.ts';
 import { LiveEdge, RateController } from './rate-controller.ts';
 
@@ -29,6 +35,10 @@ const RESUMED_SECONDS = 0.5;
 const RESUME_INTERVAL_MS = 2000;
 /** A line that did not carry the smallest picture is not called better before it has carried one for this long. */
 const LINE_PROOF_MS = 20_000;
+/** Nearer to the live edge than this, nothing plays faster than it comes. */
+const FAST_UNTIL_SECONDS = 0.5;
+/** A place this near to the end of the window leaves it soon. */
+const WINDOW_MARGIN_MS = 15_000;
 /** How far past a range's start to seek, so that rounding cannot miss it. */
 const WITHIN_SECONDS = 0.02;
 
@@ -241,13 +251,14 @@ export class HlsSession {
 		}
 	}
 
-	/** Measures without steering the playhead. */
-	keepDistance(nowMs: number): void {
+	/** Plays at this speed, without steering the playhead. */
+	keepDistance(nowMs: number, speed: number): void {
 		this.#watchLoading(nowMs);
 		const edgeSeconds = this.#liveEdge.edgeSeconds(nowMs);
 		this.#edgeDistanceSeconds = edgeSeconds === undefined ? undefined : edgeSeconds - this.#deps.video.currentTime;
+		const isAtEdge = (this.#edgeDistanceSeconds ?? Infinity) < this.#rateController.targetSeconds + FAST_UNTIL_SECONDS;
 		if (this.#deps.video.paused || this.#followBuffer(nowMs) === undefined) {
-			this.#deps.video.playbackRate = 1;
+			this.#deps.video.playbackRate = isAtEdge ? Math.min(1, speed) : speed;
 		}
 	}
 
@@ -262,8 +273,7 @@ export class HlsSession {
 			nowMs,
 			behindEdgeSeconds: this.#edgeDistanceSeconds,
 			bufferedAheadSeconds: aheadSeconds,
-			// At the start of a broadcast nothing leaves its playlist.
-			windowSeconds: this.#details === undefined || this.#details.startSN <= 1 ? Infinity : this.#details.totalduration,
+			windowSeconds: this.#isSliding ? this.#details!.totalduration : Infinity,
 			hasStarted: this.#deps.video.played.length > 0,
 		});
 		// Before the start the playhead is at zero, and hls.js moves it.
@@ -311,15 +321,33 @@ export class HlsSession {
 		return this.fragments.length > 0 && this.#deps.video.readyState > 0;
 	}
 
+	get buffered(): CaptureRange[] {
+		return captureRangesOf(rangesOf(this.#deps.video.buffered), this.fragments);
+	}
+
+	/** Whether that time is in the playlist, and stays there for some time. */
+	reaches(captureTimeMs: number): boolean {
+		const oldest = this.fragments[0];
+		return oldest !== undefined && captureTimeMs >= oldest.programDateTimeMs + this.#marginMs;
+	}
+
 	/** False when that time is not in the playlist. */
 	seekToCaptureTime(captureTimeMs: number): boolean {
 		const oldest = this.fragments[0];
-		const inFragment = this.fragments.findLast((fragment) => fragment.programDateTimeMs <= captureTimeMs);
-		if (oldest === undefined || inFragment === undefined) {
+		if (oldest === undefined || oldest.programDateTimeMs > captureTimeMs) {
 			return false;
 		}
-		this.#deps.video.currentTime = inFragment.startSeconds + (captureTimeMs - inFragment.programDateTimeMs) / 1000;
+		this.#deps.video.currentTime = mediaTimeOfCapture(captureTimeMs, this.fragments)!;
 		return true;
+	}
+
+	/** At the start of a broadcast nothing leaves its playlist. */
+	get #marginMs(): number {
+		return this.#isSliding ? WINDOW_MARGIN_MS : 0;
+	}
+
+	get #isSliding(): boolean {
+		return this.#details !== undefined && this.#details.startSN > 1;
 	}
 
 	reading(): ConnectionReading {
@@ -436,20 +464,6 @@ export class HlsSession {
 			this.#deps.video.currentTime = reachableSeconds;
 		}
 	}
-}
-
-function manifestFailure(httpStatus: number): ConnectionFailure {
-	if (httpStatus === 404) {
-		const detail = 'There is no broadcast at this address.';
-		return { error: { kind: 'refused', detail, fatal: false }, retryAfterSeconds: 0, channelState: 'offline' };
-	}
-	if (httpStatus === 503) {
-		const detail = 'The broadcast is just starting.';
-		return { error: { kind: 'refused', detail, fatal: false }, retryAfterSeconds: 0 };
-	}
-	const kind = httpStatus === 0 || httpStatus >= 500 ? 'unreachable' : 'refused';
-	const detail = httpStatus === 0 ? 'The server does not answer.' : `The server answered ${httpStatus}.`;
-	return { error: { kind, detail, fatal: kind === 'refused' }, retryAfterSeconds: 0 };
 }
 
 function isSound(codec: string): boolean {

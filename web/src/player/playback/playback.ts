@@ -75,13 +75,30 @@ export interface DelayControl {
 	readonly hasConnected: boolean;
 }
 
-/** LL-HLS: where in the window it plays. */
+/** A stretch of a broadcast; capture times, the server's epoch milliseconds. */
+export type CaptureRange = { startMs: number; endMs: number };
+
+/** What a playlist for rewinding lists. */
+export type RewindRange = CaptureRange & {
+	/** Nothing was received for these stretches. */
+	gaps: readonly CaptureRange[];
+	/** Its oldest media leave it when new ones come. */
+	isSliding: boolean;
+};
+
+/** LL-HLS: where in the window it plays; or a playback of what is kept, which is always behind live. */
 export interface TimeShift {
 	/** False while it is hidden and silent: then its rate may change more. */
 	isWatched: boolean;
 	/** True while it keeps its distance to the edge instead of the hold-back. */
 	readonly isShifted: boolean;
+	/** False: it plays only behind live, and {@link goLive} does nothing. */
+	readonly hasLiveEdge: boolean;
 	readonly isStarved: boolean;
+	/** Loaded, and not played yet or played just now. */
+	readonly buffered: readonly CaptureRange[];
+	/** What its playlist lists, where that is more than the live window. */
+	readonly listed: RewindRange | undefined;
 	/** The line is known to carry less than the stream: loads whole segments from the start. */
 	expectPoorLine(): void;
 	/** While not watched: aligns with a playback that is this much further from live (negative: nearer). */
@@ -89,6 +106,12 @@ export interface TimeShift {
 	/** Stops steering towards the live edge: after a pause it plays on from the same place. */
 	holdPosition(): void;
 	goLive(): void;
+	/** Whether {@link seek} can play from there, and for some time. */
+	reaches(captureTimeMs: number): boolean;
+	/** Plays from there on, and keeps that distance to live. */
+	seek(captureTimeMs: number): void;
+	/** 1 is normal. Applies behind live only. */
+	setSpeed(speed: number): void;
 }
 
 /** One channel in one tier in one video element. Started once, stopped once. */
@@ -138,6 +161,8 @@ export interface MediaConnection {
 	readonly playsToEnd: boolean;
 	/** The server has ended it, and nothing is left to play. */
 	readonly hasEnded: boolean;
+	/** It plays nothing but the broadcast that it was made for. */
+	readonly isOfOneBroadcast?: boolean;
 	/** Whether it is a connection to this broadcast; undefined: not known yet. */
 	leadsTo(broadcastId: string): boolean | undefined;
 	/**

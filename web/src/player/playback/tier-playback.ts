@@ -19,13 +19,8 @@ import type {
 } from './playback.ts';
 import type { QualityControl } from './quality.ts';
 import { PlaybackMetrics } from '../measure/playback-metrics.ts';
-import {
-	PLAYBACK_TRANSITIONS,
-	canHandle,
-	type PlaybackError,
-	type PlaybackEvent,
-	type PlaybackState,
-} from './playback-state.ts';
+import { PLAYBACK_TRANSITIONS, canHandle } from './playback-state.ts';
+import type { PlaybackError, PlaybackEvent, PlaybackState } from './playback-state.ts';
 import { ATTEMPTS_BEFORE_ERROR, RECONNECT_POLICY, retryDelayMs } from '../../../../core/lifecycle/back-off.ts';
 
 /** What a playback needs from outside, so that tests control time, chance and the page. */
@@ -155,8 +150,12 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 		this.#broadcastId = broadcastId;
 		this.#isOtherReported ||= isOther;
 		// What failed with the last broadcast, such as its codec, may work with this one.
-		if (this.#isOutdated || (isOther && this.state === 'error')) {
+		if (this.#isOutdated || (isOther && this.state === 'error' && !this.#isOfOneBroadcast)) {
 			this.#loadNext();
+		}
+		if (this.#isOfOneBroadcast && (this.state === 'ended' || (channelState === 'offline' && this.#isConnected))) {
+			// It plays on to its end, also from a pause.
+			return;
 		}
 		switch (channelState) {
 			case 'live':
@@ -430,6 +429,10 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 		}
 	}
 
+	get #isOfOneBroadcast(): boolean {
+		return this.#deps.connection.isOfOneBroadcast === true;
+	}
+
 	/** Another broadcast runs than the one that is connected, and nothing of that is left to show. */
 	get #isOutdated(): boolean {
 		const { connection } = this.#deps;
@@ -443,7 +446,7 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 
 	/** What was reported of the channel may be older than the end: only a new connection shows what runs now. */
 	#onEnded(nowMs: number): void {
-		if (this.#channelState === 'offline') {
+		if (this.#channelState === 'offline' || this.#isOfOneBroadcast) {
 			this.#handle(this.#hasPlayed ? 'broadcast-ended' : 'channel-offline');
 		} else if (this.#connectionHasPlayed && nowMs - this.#connectedAtMs > SOON_MS) {
 			this.#loadNext();

@@ -7,7 +7,7 @@ import { hasMediaSource, loadHlsLibrary } from '../playback/hls-library.ts';
 import { matchQuality, type Quality, type QualityPreference } from '../playback/quality.ts';
 import { readLine, readQuality, readSettings, writeQuality, writeSettings } from '../viewer-memory.ts';
 import { HlsVideoSource } from './hls-video-source.ts';
-import { moveBy, skipGap } from './media-gaps.ts';
+import { moveBy, skipGap } from '../measure/media-gaps.ts';
 import { NativeVideoSource } from './native-video-source.ts';
 import type { VideoProblem, VideoSource, VideoSourceListener, VideoSourceOptions } from './video-source.ts';
 
@@ -15,6 +15,11 @@ export type { MediaRange, VideoPlayer, VideoProblem };
 
 /** From the slowest up. */
 export const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2] as const;
+
+/** Undefined at the end of the list. */
+export function nextSpeed(speed: number, direction: 1 | -1): number | undefined {
+	return direction > 0 ? SPEEDS.find((other) => other > speed) : SPEEDS.findLast((other) => other < speed);
+}
 
 /**
  * `idle`: waits for the viewer. `loading`: no picture yet. `ready`: it plays, or is paused. `waiting`: media are

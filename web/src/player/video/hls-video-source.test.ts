@@ -2,7 +2,7 @@
 import type * as HlsModule from 'hls.js';
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../../../core/testing/fake-clock.ts';
-import { HlsVideoSource, qualitiesOf, videoHlsConfig } from './hls-video-source.ts';
+import { HlsVideoSource } from './hls-video-source.ts';
 import type { VideoProblem } from './video-source.ts';
 
 const EVENTS = {
@@ -88,25 +88,12 @@ async function setUp(preference?: { heightPixels: number }) {
 	return { clock, hls, source, problems, fail, changes: () => changeCount };
 }
 
-describe('videoHlsConfig', () => {
-	it('begins at the start also where hls.js takes the video for a live stream', () => {
-		expect(videoHlsConfig(0, undefined)).toMatchObject({ startPosition: 0, lowLatencyMode: false });
-	});
-
-	it('tries again for about a minute, but not when the server says that there is none', () => {
-		const retry = videoHlsConfig(0, 1).fragLoadPolicy!.default.errorRetry!;
-		const isRetried = (count: number, code: number): boolean =>
-			retry.shouldRetry!(retry, count, false, { url: '', code }, false);
-		expect([0, 408, 429, 500, 503].map((code) => isRetried(9, code))).toEqual([true, true, true, true, true]);
-		expect([403, 404, 410].map((code) => isRetried(0, code))).toEqual([false, false, false]);
-		expect(isRetried(10, 503)).toBe(false);
-	});
-});
-
 describe('HlsVideoSource', () => {
 	it('loads the playlist, and lists its qualities from the best down', async () => {
 		const { hls, source, changes } = await setUp();
 		expect(hls.log).toEqual(['load /vod/x/index.m3u8', 'attach']);
+		// Also where hls.js takes the video for a live stream.
+		expect(hls.config).toMatchObject({ startPosition: 0, lowLatencyMode: false });
 		hls.fire('manifest', { levels: LEVELS });
 		expect(source.qualities.map(({ id, heightPixels, isSource }) => [id, heightPixels, isSource])).toEqual([
 			['1', 1080, true],
@@ -123,10 +110,6 @@ describe('HlsVideoSource', () => {
 		hls.fire('manifest', { levels: LEVELS });
 		source.prefer(undefined);
 		expect(hls.log.slice(2)).toEqual(['start level 0', 'next level 0', 'next level -1']);
-	});
-
-	it('has nothing to choose where there is no picture', () => {
-		expect(qualitiesOf([{ width: 0, height: 0, frameRate: 0, bitrate: 128_000 }])).toEqual([]);
 	});
 
 	it('knows the gaps', async () => {

@@ -1,13 +1,12 @@
 /** A video played by hls.js, also while it grows: from its start, over gaps and changes of size or codec. */
 import type Hls from 'hls.js';
 import type * as HlsModule from 'hls.js';
-import type { ErrorData, HlsConfig, Level, LoadPolicy, RetryConfig } from 'hls.js';
+import type { ErrorData } from 'hls.js';
 import type { Clock } from '../../../../core/lifecycle/clock.ts';
-import { shortSide } from '../../../../core/media/rung.ts';
 import type { MediaRange } from '../measure/buffered-ranges.ts';
-import { COMMON_HLS_CONFIG } from '../playback/hls-config.ts';
 import { matchQuality, type Quality, type QualityPreference } from '../playback/quality.ts';
-import { gapsOf } from './media-gaps.ts';
+import { qualitiesOf, segmentHlsConfig } from '../playback/segment-hls.ts';
+import { gapsOf } from '../measure/media-gaps.ts';
 import {
 	isGoneStatus,
 	type VideoProblem,
@@ -16,50 +15,8 @@ import {
 	type VideoSourceOptions,
 } from './video-source.ts';
 
-/** About a minute of tries; a viewer can try again after it. */
-const MAX_RETRIES = 10;
 /** A decoder that fails again this soon after a reset does not recover. */
 const MEDIA_RECOVERY_INTERVAL_MS = 5000;
-
-const RETRY: RetryConfig = {
-	maxNumRetry: MAX_RETRIES,
-	retryDelayMs: 500,
-	maxRetryDelayMs: 8000,
-	backoff: 'exponential',
-	// By default hls.js gives up at once without an answer (status 0).
-	shouldRetry: (_config, retryCount, isTimeout, response) =>
-		retryCount < MAX_RETRIES && (isTimeout || isTransient(response?.code ?? 0)),
-};
-
-const POLICY: LoadPolicy = {
-	default: { maxTimeToFirstByteMs: 10_000, maxLoadTimeMs: 60_000, timeoutRetry: RETRY, errorRetry: RETRY },
-};
-
-function isTransient(httpStatus: number): boolean {
-	return httpStatus === 0 || httpStatus >= 500 || [408, 425, 429].includes(httpStatus);
-}
-
-/** Settings for `new Hls(…)`. @internal for tests */
-export function videoHlsConfig(startSeconds: number, knownBps: number | undefined): Partial<HlsConfig> {
-	return {
-		...COMMON_HLS_CONFIG,
-		// Without it a video that is still being recorded begins at its newest picture.
-		startPosition: startSeconds,
-		startLevel: -1,
-		...(knownBps === undefined ? {} : { abrEwmaDefaultEstimate: knownBps }),
-		lowLatencyMode: false,
-		liveSyncOnStallIncrease: 0,
-		capLevelToPlayerSize: true,
-		maxBufferLength: 30,
-		maxMaxBufferLength: 60,
-		backBufferLength: 60,
-		maxBufferHole: 0.5,
-		nudgeMaxRetry: 8,
-		manifestLoadPolicy: POLICY,
-		playlistLoadPolicy: POLICY,
-		fragLoadPolicy: POLICY,
-	};
-}
 
 type HlsVideoDeps = {
 	clock: Clock;
@@ -121,7 +78,11 @@ export class HlsVideoSource implements VideoSource {
 			this.#fail({ kind: 'unsupported', detail: 'This browser cannot play H.264 through Media Source Extensions.' });
 			return;
 		}
-		const hls = new HlsClass(videoHlsConfig(startSeconds, this.#deps.knownBps));
+		const hls = new HlsClass({
+			...segmentHlsConfig(this.#deps.knownBps),
+			// Without it a video that is still being recorded begins at its newest picture.
+			startPosition: startSeconds,
+		});
 		this.#hls = hls;
 		hls.on(Events.MANIFEST_PARSED, (_event, { levels }) => {
 			this.qualities = qualitiesOf(levels);
@@ -176,24 +137,4 @@ export class HlsVideoSource implements VideoSource {
 		this.#lastMediaRecoveryMs = nowMs;
 		this.#hls?.recoverMediaError();
 	}
-}
-
-/**
- * From the best down; none for a video without a picture. Ids are the numbers of hls.js, which sorts from below.
- * @internal for tests
- */
-export function qualitiesOf(levels: readonly Pick<Level, 'width' | 'height' | 'frameRate' | 'bitrate'>[]): Quality[] {
-	if (levels.every(({ height }) => height === 0)) {
-		return [];
-	}
-	const best = levels.reduce((top, { bitrate }, index) => (bitrate > levels[top]!.bitrate ? index : top), 0);
-	return levels
-		.map(({ width, height, frameRate }, index): Quality => ({
-			id: String(index),
-			kind: 'picture',
-			heightPixels: shortSide({ widthPixels: width, heightPixels: height }),
-			frameRate,
-			isSource: index === best,
-		}))
-		.toReversed();
 }

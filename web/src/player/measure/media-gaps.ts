@@ -1,5 +1,8 @@
-/** Stretches of a video for which nothing was received: its publisher was away, or a segment was lost. Pure. */
-import type { MediaRange } from '../measure/buffered-ranges.ts';
+/**
+ * Stretches of a video, or of a broadcast that is rewound, for which nothing was received: its publisher was away, or a
+ * segment was lost. Pure.
+ */
+import type { MediaRange } from './buffered-ranges.ts';
 
 /** A segment of a media playlist; `gap`: with EXT-X-GAP (draft-pantos-hls-rfc8216bis §4.4.4.7). */
 type ListedSegment = { start: number; duration: number; gap?: boolean };
