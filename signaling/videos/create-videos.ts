@@ -72,7 +72,10 @@ export function createVideos(deps: VideosDependencies, config: VideosConfig): Vi
 		directory,
 		maker: deps.pictures,
 		logger,
-		refusal: () => limits.refusal(undefined),
+		refusal: async () => {
+			await limits.prepare(undefined);
+			return limits.refusal(undefined);
+		},
 	});
 	const runningBytes = (ownerId: string | undefined): number =>
 		recordings.running

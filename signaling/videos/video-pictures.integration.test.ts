@@ -85,7 +85,7 @@ describe('the jobs of pictures', () => {
 			store: recording.store,
 			maker: new PictureMaker(common),
 			mayWork: () => mayWork,
-			refusal: () => refusal,
+			refusal: async () => refusal,
 		});
 	}
 

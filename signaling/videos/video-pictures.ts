@@ -58,7 +58,7 @@ type VideoPicturesDependencies = {
 	/** False while media needs the machine. */
 	mayWork: () => boolean;
 	/** Why nothing may be stored now, as part of a sentence; undefined: it may. */
-	refusal: () => string | undefined;
+	refusal: () => Promise<string | undefined>;
 	clock: Clock;
 	logger: Logger;
 };
@@ -153,7 +153,7 @@ export class VideoPictures {
 		while (!mayWork()) {
 			await sleep(clock, PAUSE_MS, signal);
 		}
-		const refusal = this.#deps.refusal();
+		const refusal = await this.#deps.refusal();
 		if (refusal !== undefined) {
 			throw new SpillwayError('OBJECT_STORE_FULL', [refusal]);
 		}
