@@ -38,7 +38,8 @@ const HALF_TICK_SECONDS = 0.5 / VIDEO_CLOCK_RATE;
 export const COMMON_INPUT =
 	'-hide_banner -loglevel warning -nostats -nostdin -protocol_whitelist pipe -copyts -analyzeduration 0';
 // No index: FFmpeg collects it in memory for as long as it runs.
-export const COMMON_OUTPUT = '-avoid_negative_ts disabled -write_index 0 -flush_packets 1 -protocol_whitelist unix -f nut';
+export const COMMON_OUTPUT =
+	'-avoid_negative_ts disabled -write_index 0 -flush_packets 1 -protocol_whitelist unix -f nut';
 
 /** For one audio leg. */
 export function audioArguments(options: Pick<AudioTranscodeOptions, 'output'>): FfmpegArguments {

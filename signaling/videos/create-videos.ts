@@ -72,7 +72,6 @@ export function createVideos(deps: VideosDependencies, config: VideosConfig): Vi
 			.filter((running) => ownerId === undefined || running.ownerId === ownerId)
 			.reduce((sum, { recorder }) => sum + recorder.storedBytes, 0);
 	const limits = new RecordingLimits({ videos, folder: config.mediaFolder, runningBytes, clock, logger }, config);
-	scope.onClose(() => limits.close());
 	const recordings = new Recordings(
 		{ videos, store, limits, folder: join(config.mediaFolder, 'journals'), registry, packager, clock, logger },
 		config,

@@ -1,5 +1,5 @@
 /** How much may be recorded, and the owner's notices: at each bound, and before it. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { RecordingLimits, type RecordingLimitsConfig } from './recording-limits.ts';
@@ -7,8 +7,6 @@ import { RecordingLimits, type RecordingLimitsConfig } from './recording-limits.
 const GB = 1e9;
 const OWNER = 'owner';
 let limits: RecordingLimits;
-
-afterEach(() => limits.close());
 
 type Situation = {
 	disk?: { totalBytes: number; freeBytes: number };

@@ -1,7 +1,7 @@
 /** How much may be recorded: in all, for each owner, and up to the disk's reserve, which only the database may use. */
 import { statfs } from 'node:fs/promises';
 import type { Clock } from '../../core/lifecycle/clock.ts';
-import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import { SingleFlight } from '../../core/lifecycle/single-flight.ts';
 import { errorMessage } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { VideoStore } from './video-store.ts';
@@ -30,27 +30,28 @@ type RecordingLimitsDependencies = {
 type Disk = { totalBytes: number; freeBytes: number };
 type Usage = { totalBytes: number; ownerBytes: number };
 
-const DISK_INTERVAL_MS = 2000;
-const USAGE_INTERVAL_MS = 60_000;
+/** What was read is read again when it is asked for and so old. */
+const DISK_LIFE_MS = 2000;
+const USAGE_LIFE_MS = 60_000;
 /** The reserve is this share of the disk where that is more. */
 const RESERVED_SHARE = 0.05;
 /** A notice from here on. */
 const NOTICE_SHARE = 0.9;
 
-/** Reads the disk and the database now and then; answers at once from what it read last. */
+/** Answers at once from what it read last, and reads again in the background when that is old. */
 export class RecordingLimits {
 	readonly #deps: RecordingLimitsDependencies;
 	readonly #config: RecordingLimitsConfig;
-	readonly #scope: CloseScope<'closed'>;
+	/** By owner; the key of channels without one is empty. */
 	readonly #usage = new Map<string, Usage>();
+	readonly #reading = new SingleFlight<void>();
 	#disk: Disk | undefined;
+	#diskReadAtMs = -Infinity;
+	#usageReadAtMs = -Infinity;
 
 	constructor(deps: RecordingLimitsDependencies, config: RecordingLimitsConfig) {
 		this.#deps = deps;
 		this.#config = config;
-		this.#scope = new CloseScope(deps.logger);
-		this.#scope.every(deps.clock, DISK_INTERVAL_MS, () => void this.#readDisk());
-		this.#scope.every(deps.clock, USAGE_INTERVAL_MS, () => void this.#readUsage());
 	}
 
 	/** Reads the disk, and what the owner has; call it before the first question about them. */
@@ -61,6 +62,7 @@ export class RecordingLimits {
 
 	/** Why nothing may be recorded for them now, as part of a sentence; undefined: it may. */
 	refusal(ownerId: string | undefined): string | undefined {
+		void this.#reading.run(() => this.#refresh());
 		const disk = this.#disk;
 		const { ownerBytes, totalBytes } = this.#usageOf(ownerId);
 		const { maxBytes, maxBytesPerOwner } = this.#config;
@@ -105,10 +107,6 @@ export class RecordingLimits {
 		return this.#usageOf(ownerId).ownerBytes;
 	}
 
-	close(): Promise<void> {
-		return this.#scope.close('closed');
-	}
-
 	#usageOf(ownerId: string | undefined): Usage {
 		const { totalBytes = 0, ownerBytes = 0 } = this.#usage.get(ownerId ?? '') ?? {};
 		const { runningBytes } = this.#deps;
@@ -122,7 +120,18 @@ export class RecordingLimits {
 		return Math.max(this.#config.reservedBytes, totalBytes * RESERVED_SHARE);
 	}
 
+	async #refresh(): Promise<void> {
+		const nowMs = this.#deps.clock.monotonicMs();
+		if (nowMs - this.#diskReadAtMs >= DISK_LIFE_MS) {
+			await this.#readDisk();
+		}
+		if (nowMs - this.#usageReadAtMs >= USAGE_LIFE_MS) {
+			await this.#readUsage();
+		}
+	}
+
 	async #readDisk(): Promise<void> {
+		this.#diskReadAtMs = this.#deps.clock.monotonicMs();
 		const { folder, readDisk = readSystemDisk, logger } = this.#deps;
 		try {
 			this.#disk = await readDisk(folder);
@@ -132,6 +141,7 @@ export class RecordingLimits {
 	}
 
 	async #readUsage(): Promise<void> {
+		this.#usageReadAtMs = this.#deps.clock.monotonicMs();
 		const { videos, logger } = this.#deps;
 		for (const key of this.#usage.keys()) {
 			try {

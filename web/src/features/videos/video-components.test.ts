@@ -24,6 +24,7 @@ const VIDEO: OwnVideo = {
 	durationSeconds: 3723,
 	playlistUrl: '/vod/x/index.m3u8',
 	posterUrl: null,
+	storyboardUrl: null,
 };
 const VIEW: VideoPlayerView = {
 	state: 'ready',

@@ -1,4 +1,4 @@
-/** Where hls.js is made to begin. */
+/** Where hls.js has to begin. */
 import { describe, expect, it } from 'vitest';
 import { withStart } from './dvr-start.ts';
 

@@ -19,13 +19,8 @@ import type {
 } from './playback.ts';
 import type { QualityControl } from './quality.ts';
 import { PlaybackMetrics } from '../measure/playback-metrics.ts';
-import {
-	PLAYBACK_TRANSITIONS,
-	canHandle,
-	type PlaybackError,
-	type PlaybackEvent,
-	type PlaybackState,
-} from './playback-state.ts';
+import { PLAYBACK_TRANSITIONS, canHandle } from './playback-state.ts';
+import type { PlaybackError, PlaybackEvent, PlaybackState } from './playback-state.ts';
 import { ATTEMPTS_BEFORE_ERROR, RECONNECT_POLICY, retryDelayMs } from '../../../../core/lifecycle/back-off.ts';
 
 /** What a playback needs from outside, so that tests control time, chance and the page. */
