@@ -132,7 +132,7 @@ describe('a recording', () => {
 	});
 
 	it('stops at its bound with a notice, and the live broadcast continues', async () => {
-		await start({ SPILLWAY_RECORDING_MAX_BYTES_PER_OWNER: '200000' });
+		await start({ SPILLWAY_RECORDING_MAX_BYTES_PER_OWNER: '120000' });
 		await until(async () => (await status()).state === 'stopped', 'the bound is reached');
 		expect((await status()).notices).toEqual([
 			'Nothing is recorded: your recordings have reached 0.0 GB; delete some of them. The live stream continues.',

@@ -14,7 +14,6 @@ import { startPostgres } from '../../testing/real-servers.ts';
 import { until } from '../../testing/until.ts';
 import { databaseUnavailable, type Database } from '../database/database.ts';
 import { createPgDatabase } from '../database/pg-database.ts';
-import { openPgliteDatabase } from '../database/pglite-database.ts';
 import { createJobs } from './create-jobs.ts';
 import type { JobKind, JobRun, Jobs } from './jobs.ts';
 
@@ -361,14 +360,7 @@ describe('Jobs of a killed process', () => {
 		await jobs.close();
 	}
 
-	it('run again after their lease (embedded)', async () => {
-		const place = join(folder, 'database');
-		await killInTheMiddle(place);
-		await using database = await openPgliteDatabase(common, { folder: place });
-		await expectRepeated(database);
-	});
-
-	it('run again after their lease (PostgreSQL), and after the server was lost', async () => {
+	it('run again after their lease, and after the database server was lost', async () => {
 		await using server = await startPostgres();
 		await killInTheMiddle(server.url);
 		await server.kill();

@@ -53,7 +53,7 @@ const PRELOAD_AFTER_MS = 3000;
 const LINE_INTERVAL_MS = 10_000;
 /** Nearer to live than this, LL-HLS plays behind live; further away, whole segments of what is kept. */
 const NEAR_LIVE_MS = 30_000;
-/** How long the notice of a failed rewind is shown. */
+/** How long the notice stays that rewinding has failed. */
 const PROBLEM_SHOWN_MS = 12_000;
 /** A line that brings a picture over WebRTC carries at least that, and most often more. */
 const WEBRTC_SHARE = 1.2;

@@ -1,4 +1,4 @@
-/** Pauses and rewinding: what the viewer sees, what is opened for it, and what the server receives. */
+/** Pauses and rewinding: what the viewer sees, what is opened for it, and what the server gets. */
 import { describe, expect, it } from 'vitest';
 import { EPOCH_MS, setUp } from './testing/hand-over-rig.ts';
 

@@ -114,7 +114,7 @@ async function setUp({ speed = 1, gapAt = -1 } = {}) {
 	}
 	const hls = (): FakeHls => FakeHls.made.at(-1)!;
 	const fail = (data: object): void => hls().fire('error', { fatal: true, details: '', ...data });
-	/** Where hls.js has to begin. */
+	/** Where hls.js gets its start. */
 	const start = (): string | undefined => {
 		new (hls().config.pLoader)({}).load({}, {}, { onSuccess: () => undefined });
 		return /TIME-OFFSET=([\d.]+)/.exec(BaseLoader.texts.at(-1)!)?.[1];

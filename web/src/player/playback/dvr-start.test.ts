@@ -1,4 +1,4 @@
-/** Where hls.js has to begin. */
+/** Where hls.js is made to begin. */
 import { describe, expect, it } from 'vitest';
 import { withStart } from './dvr-start.ts';
 
