@@ -28,7 +28,7 @@ import type { ChannelStore } from './channels/channel-store.ts';
 import { createChannels, type Channels } from './channels/create-channels.ts';
 import { createChat } from './chat/create-chat.ts';
 import { rewriteIrcUrl } from './chat/irc/irc-routes.ts';
-import { CpuBudget } from './operations/cpu-budget.ts';
+import { CpuBudget, readMachineTimes, type CpuTimes } from './operations/cpu-budget.ts';
 import { createOperations } from './operations/create-operations.ts';
 import { apiDocsPage } from './operations/openapi.ts';
 import { Announcements } from './platform/cluster/announcements.ts';
@@ -83,6 +83,8 @@ type ServerDependencies = {
 	webFolder?: string;
 	/** Unhandled rejections, for the metrics. */
 	unhandledRejectionCount?: () => number;
+	/** CPU times of the machine, for tests of work that waits while it is busy. Default: the real ones. */
+	readCpuTimes?: () => CpuTimes;
 };
 
 /** Opens data folder, database, bus and workers. After an error it closes the opened parts and rejects. */
@@ -98,7 +100,7 @@ export async function buildServer(config: ServerConfig, deps: ServerDependencies
 
 async function assemble(
 	config: ServerConfig,
-	{ clock, logger, webFolder, unhandledRejectionCount = () => 0 }: ServerDependencies,
+	{ clock, logger, webFolder, unhandledRejectionCount = () => 0, readCpuTimes = readMachineTimes }: ServerDependencies,
 	scope: CloseScope<'server-shutdown'>,
 ): Promise<SpillwayServer> {
 	/** Closes a part with the server, the last one first. */
@@ -202,7 +204,7 @@ async function assemble(
 	const capacity = own(createSfuCapacity(sfu.pool, config.sfu, { clock, logger }));
 	const encoderLagMs = (): number =>
 		Math.max(0, ...registry.broadcasts.map(({ pictureEncoder }) => pictureEncoder?.lagMs ?? 0));
-	const cpuBudget = new CpuBudget({ clock, sfu: capacity, encoderLagMs });
+	const cpuBudget = new CpuBudget({ clock, readTimes: readCpuTimes, sfu: capacity, encoderLagMs });
 	const audience = own(
 		createAudience({
 			...platform,

@@ -32,15 +32,9 @@ export class PictureMaker {
 	readonly #clock: Clock;
 	/** The end of the last run in the queue. */
 	#turn: Promise<unknown> = Promise.resolve();
-	#waitingCount = 0;
 
 	constructor({ clock }: { clock: Clock }) {
 		this.#clock = clock;
-	}
-
-	/** Runs that have begun or wait. */
-	get waitingCount(): number {
-		return this.#waitingCount;
 	}
 
 	/**
@@ -53,14 +47,16 @@ export class PictureMaker {
 		signal: AbortSignal,
 	): Promise<ReadonlyMap<number, Uint8Array>> {
 		const stills = new Map<number, Uint8Array>();
-		await this.#inTurn(() => this.#decode(frames, size, 'jpeg', signal, (place, bytes) => stills.set(place, bytes)));
+		await this.#inTurn(signal, () =>
+			this.#decode(frames, size, 'jpeg', signal, (place, bytes) => stills.set(place, bytes)),
+		);
 		return stills;
 	}
 
 	/** One JPEG of many pictures. A place without one shows the picture before. Throws as {@link stills}. */
 	async sheet({ frames, tile, columns, rows, count }: SheetInput, signal: AbortSignal): Promise<Uint8Array> {
 		const sheet = new Sheet({ tile, columns, rows });
-		await this.#inTurn(async () => {
+		await this.#inTurn(signal, async () => {
 			let next = 0;
 			let last: Uint8Array | undefined;
 			await this.#decode(frames, tile, 'raw', signal, (place, picture) => {
@@ -75,7 +71,7 @@ export class PictureMaker {
 			}
 		});
 		const jpegs: Uint8Array[] = [];
-		await this.#inTurn(() =>
+		await this.#inTurn(signal, () =>
 			runPictures(this.#clock, {
 				arguments: jpegArguments(sheet.size),
 				input: [sheet.bytes],
@@ -113,10 +109,20 @@ export class PictureMaker {
 		}
 	}
 
-	async #inTurn(work: () => Promise<void>): Promise<void> {
-		this.#waitingCount++;
-		const done = this.#turn.then(work).finally(() => this.#waitingCount--);
-		this.#turn = done.catch(() => undefined);
+	/** Leaves the queue when it is given up, whatever runs before it. */
+	async #inTurn(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+		signal.throwIfAborted();
+		const before = this.#turn;
+		const waited = new AbortController();
+		const givenUp = new Promise<void>((resolve) => {
+			signal.addEventListener('abort', () => resolve(), { signal: waited.signal });
+		});
+		const done = Promise.race([before, givenUp]).then(() => {
+			waited.abort();
+			signal.throwIfAborted();
+			return work();
+		});
+		this.#turn = Promise.allSettled([before, done]);
 		await done;
 	}
 }

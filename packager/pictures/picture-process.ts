@@ -53,7 +53,8 @@ export async function runPictures(clock: Clock, run: PictureRun): Promise<void> 
 	signal.addEventListener('abort', onAbort, { once: true });
 	try {
 		process.start();
-		await feed(process, run.input, exited, isOver);
+		// What the input still waits for after the end, such as a slow store, holds up nobody.
+		await Promise.race([feed(process, run.input, exited, isOver), exited]);
 		process.endInput();
 		const { isClean, message, stderrLines } = await exited;
 		if (problem !== undefined) {

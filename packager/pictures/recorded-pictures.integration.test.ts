@@ -227,6 +227,39 @@ describe('FFmpeg that fails', () => {
 		await expect(runPictures(systemClock, run)).rejects.toThrow('it did not end within 300 ms');
 	});
 
+	it('keeps nobody in the queue who gives up', async () => {
+		const recording = await recordRuns([colour('red', 100, 12)]);
+		const plan = planStoryboard(recording.tracks)!;
+		let answer = (): void => undefined;
+		const isAsked = new Promise<void>((asked) => {
+			const { get } = recording.store;
+			recording.store.get = async (...object) => {
+				asked();
+				await new Promise<void>((resolve) => (answer = resolve));
+				recording.store.get = get;
+				return get.apply(recording.store, object);
+			};
+		});
+		const made = pictures(recording);
+		const slow = made.sheet(TEST_VIDEO_ID, plan, 1, never);
+		await isAsked;
+		const giveUp = new AbortController();
+		const second = made.sheet(TEST_VIDEO_ID, plan, 1, giveUp.signal);
+		giveUp.abort(new Error('it is enough'));
+		await expect(second).rejects.toThrow('it is enough');
+		answer();
+		expect(coloursOn(await slow, plan)).toEqual(['red', 'red']);
+	});
+
+	it('ends with the work that is given up, whatever the store does', async () => {
+		const recording = await recordRuns([colour('red', 100, 12)]);
+		recording.store.get = () => new Promise(() => undefined);
+		const giveUp = new AbortController();
+		const made = pictures(recording).sheet(TEST_VIDEO_ID, planStoryboard(recording.tracks)!, 1, giveUp.signal);
+		setTimeout(() => giveUp.abort(new Error('it is enough')), 200);
+		await expect(made).rejects.toThrow('it is enough');
+	});
+
 	it('is killed when it hangs and the work is given up', async () => {
 		const recording = await recordRuns([colour('red', 100, 12)]);
 		replaceFfmpeg("trap '' TERM\nwhile :; do sleep 0.1; done");

@@ -20,7 +20,7 @@ const STILL_COUNT = 20;
 const HOUR_SECONDS = 3600;
 /** Of Linux's process times. */
 const TICKS_PER_SECOND = 100;
-const POLL_MS = 10;
+const POLL_MS = 50;
 const never = new AbortController().signal;
 const rows: string[] = [];
 

@@ -22,7 +22,7 @@ it.each(['mjpeg', 'rawvideo'])('gives still pictures the lowest priority, and bo
 	expect(launch('nice; ulimit -t; ulimit -v', '-map', '0:v:0', '-c:v', encoder, '-f', 'nut').split('\n')).toEqual([
 		'19',
 		'120',
-		'3145728',
+		'2097152',
 	]);
 });
 

@@ -10,7 +10,7 @@ case " $* " in
 	niceness=19
 	# Seconds of CPU and KiB of addresses, where the shell can set them.
 	ulimit -t 120 2>/dev/null || :
-	ulimit -v 3145728 2>/dev/null || :
+	ulimit -v 2097152 2>/dev/null || :
 	;;
 *' -c:v '*) niceness=10 ;;
 *) niceness=0 ;;

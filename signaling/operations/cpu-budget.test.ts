@@ -1,7 +1,7 @@
 /** Tests of the budget for work that may wait. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
-import { CpuBudget } from './cpu-budget.ts';
+import { CpuBudget, readMachineTimes } from './cpu-budget.ts';
 
 describe('CpuBudget', () => {
 	let clock: FakeClock;
@@ -54,6 +54,7 @@ describe('CpuBudget', () => {
 
 	it('reads the real machine', async () => {
 		const real = new CpuBudget({
+			readTimes: readMachineTimes,
 			clock,
 			sfu: { load: () => load, budget: () => ({ maxWorkerCpu: 0.8 }) },
 			encoderLagMs: () => 0,

@@ -3,11 +3,11 @@ import { cpus } from 'node:os';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 
 /** Sums over all cores since the machine's start, ms. */
-type CpuTimes = { total: number; idle: number };
+export type CpuTimes = { total: number; idle: number };
 
 type CpuBudgetDependencies = {
 	clock: Clock;
-	readTimes?: () => CpuTimes;
+	readTimes: () => CpuTimes;
 	/** CPU of the busiest SFU worker, 0–1, and its limit. */
 	sfu: { load(): { workerCpu: number }; budget(): { maxWorkerCpu: number } };
 	/** Media time by which the slowest encoder of pictures is behind its input. */
@@ -27,14 +27,12 @@ const MIN_SPAN_MS = 2000;
 /** Measures between two questions, so it costs nothing while nobody asks. */
 export class CpuBudget {
 	readonly #deps: CpuBudgetDependencies;
-	readonly #readTimes: () => CpuTimes;
 	#last: CpuTimes & { atMs: number };
 	#isMachineBusy = false;
 
 	constructor(deps: CpuBudgetDependencies) {
 		this.#deps = deps;
-		this.#readTimes = deps.readTimes ?? readCpuTimes;
-		this.#last = { ...this.#readTimes(), atMs: deps.clock.monotonicMs() };
+		this.#last = { ...deps.readTimes(), atMs: deps.clock.monotonicMs() };
 	}
 
 	/** True while nothing that may wait should begin. */
@@ -53,7 +51,7 @@ export class CpuBudget {
 		if (atMs - this.#last.atMs < MIN_SPAN_MS) {
 			return;
 		}
-		const { total, idle } = this.#readTimes();
+		const { total, idle } = this.#deps.readTimes();
 		const span = total - this.#last.total;
 		if (span > 0) {
 			const busyShare = 1 - (idle - this.#last.idle) / span;
@@ -65,7 +63,7 @@ export class CpuBudget {
 
 // What runs with a low priority counts as busy, because encoders of pictures do. So no job begins while another one
 // fills the machine.
-function readCpuTimes(): CpuTimes {
+export function readMachineTimes(): CpuTimes {
 	let [total, idle] = [0, 0];
 	for (const { times } of cpus()) {
 		total += times.user + times.nice + times.sys + times.idle + times.irq;

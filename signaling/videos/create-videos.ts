@@ -66,7 +66,17 @@ export function createVideos(deps: VideosDependencies, config: VideosConfig): Vi
 	});
 	defineVideoJobs({ jobs, videos, store, logger });
 	const directory = new VideoDirectory({ videos, clock });
-	const pictures = new VideoPictures({ ...deps, videos, directory, maker: deps.pictures, logger });
+	const pictures = new VideoPictures({
+		...deps,
+		videos,
+		directory,
+		maker: deps.pictures,
+		logger,
+		refusal: async () => {
+			await limits.prepare(undefined);
+			return limits.refusal(undefined);
+		},
+	});
 	const runningBytes = (ownerId: string | undefined): number =>
 		recordings.running
 			.filter((running) => ownerId === undefined || running.ownerId === ownerId)

@@ -51,11 +51,13 @@ describe('the jobs of pictures', () => {
 	let added: { kind: string; videoId: string; isLater: boolean }[];
 	let recording: TestRecording;
 	let mayWork: boolean;
+	let refusal: string | undefined;
 
 	beforeEach(() => {
 		works = new Map();
 		added = [];
 		mayWork = true;
+		refusal = undefined;
 		recording = { ...withPicture, store: copyOf(withPicture) };
 		open();
 	});
@@ -83,6 +85,7 @@ describe('the jobs of pictures', () => {
 			store: recording.store,
 			maker: new PictureMaker(common),
 			mayWork: () => mayWork,
+			refusal: async () => refusal,
 		});
 	}
 
@@ -169,6 +172,14 @@ describe('the jobs of pictures', () => {
 		recording.store.failure = undefined;
 		await run('make-video-pictures');
 		expect(files()).toContain('sheet1.jpg');
+	});
+
+	it('fail while there is no room, and store nothing', async () => {
+		await record(recording);
+		await store.finish(TEST_VIDEO_ID, 14);
+		refusal = 'the disk is full';
+		await expect(run('make-video-pictures')).rejects.toMatchObject({ code: 'OBJECT_STORE_FULL' });
+		expect(files()).toEqual([]);
 	});
 
 	it('wait while media needs the machine, and end when they are given up', async () => {

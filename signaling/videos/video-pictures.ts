@@ -57,6 +57,8 @@ type VideoPicturesDependencies = {
 	maker: PictureMaker;
 	/** False while media needs the machine. */
 	mayWork: () => boolean;
+	/** Why nothing may be stored now, as part of a sentence; undefined: it may. */
+	refusal: () => Promise<string | undefined>;
 	clock: Clock;
 	logger: Logger;
 };
@@ -150,6 +152,10 @@ export class VideoPictures {
 		}
 		while (!mayWork()) {
 			await sleep(clock, PAUSE_MS, signal);
+		}
+		const refusal = await this.#deps.refusal();
+		if (refusal !== undefined) {
+			throw new SpillwayError('OBJECT_STORE_FULL', [refusal]);
 		}
 		const made = await make();
 		signal.throwIfAborted();

@@ -1,17 +1,52 @@
 /** Pictures through the server with real media: the live still, the poster while it is recorded, and the storyboard. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { ServerUnderTest, waitUntilLive } from '../../loadtest/bench/measure/server-under-test.ts';
-import { createPublisher } from '../../loadtest/clients/create-publisher.ts';
-import { TEST_SETTINGS } from '../../loadtest/source/encoder-settings.ts';
-import type { ChannelDescription } from '../../core/protocol/api/channel-description.ts';
-import type { VideoList } from '../../core/protocol/api/video.ts';
-import { until } from '../testing/until.ts';
+import { waitUntilLive } from '../loadtest/bench/measure/server-under-test.ts';
+import { createPublisher } from '../loadtest/clients/create-publisher.ts';
+import { TEST_SETTINGS } from '../loadtest/source/encoder-settings.ts';
+import { sleep, systemClock } from '../core/lifecycle/clock.ts';
+import { silentLogger } from '../core/logger.ts';
+import type { ChannelDescription } from '../core/protocol/api/channel-description.ts';
+import type { VideoList } from '../core/protocol/api/video.ts';
+import { buildServer } from './build-server.ts';
+import { loadServerConfig } from './server/server-config.ts';
+import { until } from './testing/until.ts';
+
+/** Questions have a rate limit. */
+const QUESTION_INTERVAL_MS = 200;
+const STREAM_KEY = 'pictures_5f0c2f4a9b7d4e1c';
 
 it('shows a still while it is live, a poster while it is recorded, and a storyboard afterwards', async () => {
-	const server = await ServerUnderTest.start();
-	const { httpUrl, channel } = server.addresses;
-	const read = async <Answer>(path: string): Promise<Answer> =>
-		(await (await fetch(new URL(path, httpUrl))).json()) as Answer;
+	const folder = await mkdtemp(join(tmpdir(), 'spillway-pictures-'));
+	const config = await loadServerConfig(
+		{
+			SPILLWAY_HTTP_PORT: '0',
+			SPILLWAY_RTMP_PORT: '0',
+			SPILLWAY_RTC_PORT: '0',
+			SPILLWAY_RTC_WORKER_COUNT: '1',
+			SPILLWAY_INGEST_LADDER: 'off',
+			SPILLWAY_INGEST_ENCODER: 'libx264',
+			SPILLWAY_DATA_FOLDER: join(folder, 'data'),
+			SPILLWAY_DEMO_STREAM_KEY: STREAM_KEY,
+			MEDIASOUP_WORKER_BIN: process.env['MEDIASOUP_WORKER_BIN'],
+		},
+		join(folder, 'none.json'),
+	);
+	// Whatever else runs on this machine, the server believes that there is time.
+	const readCpuTimes = (): { total: number; idle: number } => ({
+		total: systemClock.nowMs(),
+		idle: systemClock.nowMs(),
+	});
+	const server = await buildServer(config, { clock: systemClock, logger: silentLogger, readCpuTimes });
+	const { httpUrl, rtmpUrl } = await server.listen();
+	const addresses = { httpUrl, rtmpUrl, streamKey: STREAM_KEY, channel: 'demo' };
+	const { channel } = addresses;
+	const read = async <Answer>(path: string): Promise<Answer> => {
+		await sleep(systemClock, QUESTION_INTERVAL_MS);
+		return (await (await fetch(new URL(path, httpUrl))).json()) as Answer;
+	};
 	const readChannel = (): Promise<ChannelDescription> => read(`/api/v1/channels/${channel}`);
 	const readVideo = async (): Promise<VideoList['videos'][number]> =>
 		(await read<VideoList>(`/api/v1/channels/${channel}/videos`)).videos[0]!;
@@ -20,11 +55,11 @@ it('shows a still while it is live, a poster while it is recorded, and a storybo
 		const bytes = new Uint8Array(await answer.arrayBuffer());
 		return { status: answer.status, type: answer.headers.get('content-type'), bytes };
 	};
-	const publisher = createPublisher('rtmp', TEST_SETTINGS, server.addresses);
+	const publisher = createPublisher('rtmp', TEST_SETTINGS, addresses);
 	try {
 		expect((await readChannel()).stillUrl).toBeNull();
 		await publisher.start();
-		await waitUntilLive(server.addresses);
+		await waitUntilLive(addresses);
 		await until(async () => (await readChannel()).stillUrl !== null, 'a live still');
 		const { stillUrl } = await readChannel();
 		expectJpeg(await load(stillUrl!));
@@ -43,7 +78,8 @@ it('shows a still while it is live, a poster while it is recorded, and a storybo
 		expectJpeg(await load(storyboardUrl!.replace('storyboard.vtt', 'sheet1.jpg')));
 	} finally {
 		await publisher.stop();
-		await server.stop();
+		await server.close();
+		await rm(folder, { recursive: true, force: true });
 	}
 });
 
