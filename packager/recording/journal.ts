@@ -54,9 +54,12 @@ export class Journal {
 		return this.#waiting.length;
 	}
 
-	/** No more entries are taken: another owner has the recording, or the database was away for too long. */
-	get isFull(): boolean {
-		return this.#isRefused || this.#waiting.length >= MAX_WAITING;
+	/** Why no more entries are taken, as part of a sentence; undefined: they are. */
+	get refusal(): string | undefined {
+		if (this.#isRefused) {
+			return 'the video was deleted, or another server has taken it over';
+		}
+		return this.#waiting.length >= MAX_WAITING ? 'the database has been away for too long' : undefined;
 	}
 
 	/** Resolves when the entry survives the end of the process. Rejects when the file cannot be written. */

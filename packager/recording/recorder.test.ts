@@ -24,7 +24,7 @@ beforeEach(() => {
 });
 
 function record(watched: WatchedBroadcast, archiveSeconds = 7200): Recorder {
-	const journal = { isFull: false, add: async (entry: JournalEntry) => void entries.push(entry) };
+	const journal = { refusal: undefined, add: async (entry: JournalEntry) => void entries.push(entry) };
 	const { broadcast, clock, logger } = watched;
 	const recorder = new Recorder(
 		{ broadcast, store, journal, clock, logger, refusal: () => refusal },

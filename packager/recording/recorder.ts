@@ -3,7 +3,7 @@
  * hands over bytes that it has anyway, and never waits.
  */
 import { createHash } from 'node:crypto';
-import { sleep, type Clock } from '../../core/lifecycle/clock.ts';
+import { sleep, withDeadline, type Clock } from '../../core/lifecycle/clock.ts';
 import { errorMessage, SpillwayError } from '../../core/errors/errors.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import { RateLimitedReport } from '../../core/limits/rate-limited-report.ts';
@@ -44,7 +44,7 @@ type RecorderEvents = {
 type RecorderDependencies = {
 	broadcast: Pick<BroadcastPackager, 'on' | 'store' | 'renditions'>;
 	store: Pick<ObjectStore, 'put' | 'get'>;
-	journal: Pick<Journal, 'add' | 'isFull'>;
+	journal: Pick<Journal, 'add' | 'refusal'>;
 	clock: Clock;
 	logger: Logger;
 	/** Why nothing may be stored now, as a sentence; undefined: it may. */
@@ -120,7 +120,8 @@ export class Recorder extends TypedEmitter<RecorderEvents> implements Archive {
 	async finish(deadlineMs: number): Promise<void> {
 		this.#unlisten();
 		const work = this.#work ?? Promise.resolve();
-		await Promise.race([work, sleep(this.#deps.clock, deadlineMs)]);
+		const tooLate = (): Error => new Error('The store takes too long.');
+		await withDeadline(this.#deps.clock, work, deadlineMs, tooLate).catch(() => undefined);
 		this.#isGivenUp = true;
 	}
 
@@ -172,11 +173,12 @@ export class Recorder extends TypedEmitter<RecorderEvents> implements Archive {
 
 	#bounded(segment: Waiting): Waiting {
 		const sizeBytes = segment.entry.sizeBytes;
-		if (this.#waitingBytes + sizeBytes <= MAX_WAITING_BYTES && !this.#deps.journal.isFull) {
+		const { refusal } = this.#deps.journal;
+		if (this.#waitingBytes + sizeBytes <= MAX_WAITING_BYTES && refusal === undefined) {
 			this.#waitingBytes += sizeBytes;
 			return segment;
 		}
-		this.#stop('the store takes recordings more slowly than they come');
+		this.#stop(refusal ?? 'the store takes recordings more slowly than they come');
 		return withoutBytes(segment);
 	}
 

@@ -58,6 +58,9 @@ const JOURNAL_FILE = /^([0-9a-z]{26})\.journal$/;
 const RETRY_MS = 2000;
 /** Segments that wait for the store at the end of a broadcast get so long. */
 const FINISH_MS = 4000;
+/** A recording without a segment for so long is nobody's. Another node may still write a younger one. */
+const SILENT_MS = 60_000;
+const SECOND_LOOK_MS = 90_000;
 /** The newest segments of a recording that was cut short are read again; older ones are whole. */
 const CHECKED_SEGMENTS = 3;
 
@@ -82,11 +85,15 @@ export class Recordings {
 
 	/** Listens to broadcasts, and ends the recordings of a killed server in the background. */
 	async start(): Promise<void> {
-		const { folder, registry } = this.#deps;
+		const { folder, registry, clock } = this.#deps;
 		await mkdir(folder, { recursive: true, mode: 0o700 });
 		const left = (await readdir(folder)).flatMap((name) => JOURNAL_FILE.exec(name)?.[1] ?? []);
 		this.#scope.onClose(registry.on('broadcastStarted', (broadcast) => void this.#begin(broadcast)));
 		this.#background('a recording could not be ended', () => this.#recover(left));
+		// Those whose newest segment was too young for the first look.
+		this.#scope.after(clock, SECOND_LOOK_MS, () =>
+			this.#background('a recording could not be ended', () => this.#recover([])),
+		);
 	}
 
 	/** Ends all recordings, or leaves their journals for the next start. Call it when the broadcasts have ended. */
@@ -103,11 +110,13 @@ export class Recordings {
 		if (live === undefined) {
 			return;
 		}
+		// One for all attempts: the first may have made the row before it failed.
+		const videoId = createId<string>(clock.nowMs());
 		let hasEnded = false;
 		live.on('ended', () => (hasEnded = true), { once: true });
 		while (!hasEnded && !this.#scope.closed) {
 			try {
-				await this.#tryBegin(broadcast, live);
+				await this.#tryBegin(videoId, broadcast, live);
 				return;
 			} catch (error) {
 				logger.warn({ broadcastId: broadcast.id, reason: errorMessage(error) }, 'a recording cannot begin yet');
@@ -117,6 +126,7 @@ export class Recordings {
 	}
 
 	async #tryBegin(
+		videoId: string,
 		{ id: broadcastId, channelId, startedAt }: Pick<Broadcast, 'id' | 'channelId' | 'startedAt'>,
 		live: BroadcastPackager,
 	): Promise<void> {
@@ -126,7 +136,6 @@ export class Recordings {
 			return;
 		}
 		const { ownerId, title, category } = setting;
-		const videoId = createId<string>(clock.nowMs());
 		const logger = this.#deps.logger.child({ broadcastId, videoId });
 		await limits.prepare(ownerId);
 		await videos.create({ id: videoId, channelId, broadcastId, title, category, startedAt: new Date(startedAt) });
@@ -207,7 +216,7 @@ export class Recordings {
 				await rm(path, { force: true });
 			});
 		}
-		const others = await this.#retry(() => videos.listUnfinished());
+		const others = await this.#retry(() => videos.listUnfinished(SILENT_MS));
 		for (const videoId of others ?? []) {
 			if (!this.running.some((running) => running.videoId === videoId)) {
 				await this.#retry(() => this.#recoverOne(videoId, [], 0));

@@ -153,11 +153,17 @@ export class VideoStore {
 		return row?.owner_epoch;
 	}
 
-	/** Recordings that have not ended though their broadcasts have. */
-	async listUnfinished(): Promise<string[]> {
+	/** Recordings that have not ended though their broadcasts have, and got no segment for so long. */
+	async listUnfinished(silentMs: number): Promise<string[]> {
+		const sinceMs = this.#deps.clock.nowMs() - silentMs;
 		const rows = await this.#deps.database.query<{ id: string }>(
 			`SELECT videos.id FROM videos JOIN broadcasts ON broadcasts.id = broadcast_id
-			WHERE videos.ended_at IS NULL AND deleted_at IS NULL AND broadcasts.ended_at IS NOT NULL LIMIT 1000`,
+			WHERE videos.ended_at IS NULL AND deleted_at IS NULL AND broadcasts.ended_at IS NOT NULL
+			AND videos.started_at < $1 AND NOT EXISTS (
+				SELECT 1 FROM video_segments
+				WHERE video_id = videos.id AND captured_at_ms + (duration_seconds * 1000)::bigint > $2::bigint
+			) LIMIT 1000`,
+			[new Date(sinceMs), sinceMs],
 		);
 		return rows.map(({ id }) => id);
 	}

@@ -214,6 +214,24 @@ describe.each(DATABASE_KINDS)('videos in the $kind database', ({ kind }) => {
 		expect(await state()).toMatchObject({ choice: true, isWanted: true, state: 'idle' });
 	});
 
+	it('are ended by another start only when they have been silent, and their broadcasts have ended', async () => {
+		const id = await bench.addVideo(channel);
+		await database.query('UPDATE videos SET ended_at = NULL WHERE id = $1', [id]);
+		await database.query(
+			`INSERT INTO broadcasts (id, channel_id, started_at, ended_at)
+			SELECT broadcast_id, channel_id, started_at, started_at FROM videos WHERE id = $1`,
+			[id],
+		);
+		expect(await bench.videoStore.listUnfinished(60_000)).toEqual([]);
+		await bench.clock.advance(65_000);
+		// The newest segment is 59 s old.
+		expect(await bench.videoStore.listUnfinished(60_000)).toEqual([]);
+		await bench.clock.advance(2000);
+		expect(await bench.videoStore.listUnfinished(60_000)).toEqual([id]);
+		await database.query('UPDATE broadcasts SET ended_at = NULL');
+		expect(await bench.videoStore.listUnfinished(60_000)).toEqual([]);
+	});
+
 	// Last, because it takes longer than the log-ins live.
 	it('are deleted when their time is over, except those that are kept', async () => {
 		const [kept, other] = [await bench.addVideo(channel), await bench.addVideo(channel)];

@@ -33,7 +33,7 @@ export async function recordRuns(runs: readonly TestRun[]): Promise<TestRecordin
 		{ broadcastId: '01broadcast' as BroadcastId, channelName: 'demo' as ChannelName },
 	);
 	const entries: JournalEntry[] = [];
-	const journal = { isFull: false, add: async (entry: JournalEntry) => void entries.push(entry) };
+	const journal = { refusal: undefined, add: async (entry: JournalEntry) => void entries.push(entry) };
 	const recorder = new Recorder(
 		{ broadcast, store, journal, clock, logger, refusal: () => undefined },
 		{ videoId: TEST_VIDEO_ID, archiveSeconds: 7200 },
