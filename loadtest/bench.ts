@@ -19,6 +19,7 @@ import { paths } from './bench/paths.ts';
 import { players } from './bench/players.ts';
 import { poorLine, POOR_LINE_KINDS } from './bench/poor-line.ts';
 import { reconnect } from './bench/reconnect.ts';
+import { recorderKills } from './bench/recorder-kills.ts';
 import { recordings } from './bench/recordings.ts';
 import { rewind } from './bench/rewind.ts';
 import { rungChanges } from './bench/rung-changes.ts';
@@ -39,6 +40,7 @@ const COMMANDS: Readonly<Record<string, BenchCommand>> = {
 	churn,
 	'on-air': onAir,
 	recordings,
+	'recorder-kills': recorderKills,
 	rewind,
 	strangers,
 	'load-tester': loadTester,
@@ -48,7 +50,7 @@ const COMMANDS: Readonly<Record<string, BenchCommand>> = {
 const USAGE = `npm run bench -- <command> [options]
 
 ${Object.entries(COMMANDS)
-	.map(([name, { summary }]) => `  ${name.padEnd(12)} ${summary}\n`)
+	.map(([name, { summary }]) => `  ${name.padEnd(14)} ${summary}\n`)
 	.join('')}
   --publishers a,b   of: ${Object.keys(PUBLISHER_KINDS).join(', ')}
   --tiers a,b        of: ${DELIVERY_TIERS.join(', ')}

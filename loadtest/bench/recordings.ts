@@ -17,8 +17,8 @@ import { ServerUnderTest, waitUntilLive, type ServerAddresses } from './measure/
 import { type BenchCommand, say } from './bench-options.ts';
 
 /** What is spoilt between the kill and the next start. */
-const DAMAGES = ['none', 'torn-line', 'half-object'] as const;
-type Damage = (typeof DAMAGES)[number];
+export const DAMAGES = ['none', 'torn-line', 'half-object'] as const;
+export type Damage = (typeof DAMAGES)[number];
 
 /** */
 type KillRound = {
@@ -48,7 +48,8 @@ type ReturnedRecording = {
 
 const READY_DEADLINE_MS = 30_000;
 const POLL_MS = 50;
-const BROWSER_PLAYERS: readonly BrowserPlayerName[] = ['hls.js', 'shaka'];
+export type BrowserPlayers = readonly BrowserPlayerName[];
+export const BROWSER_PLAYERS: BrowserPlayers = ['hls.js', 'shaka'];
 const PLAYED_MS = 2500;
 const AWAY_MS = 10_000;
 const ON_AIR_MS = 6000;
@@ -88,7 +89,7 @@ export async function runKill(
 		damage: Damage;
 		lifeMs: number;
 		/** Besides FFmpeg. */
-		players?: readonly BrowserPlayerName[];
+		players?: BrowserPlayers;
 	},
 ): Promise<[KillRound, ServerUnderTest]> {
 	const { damage, lifeMs, players = BROWSER_PLAYERS } = options;
@@ -168,7 +169,7 @@ export async function runReturn(
 }
 
 /** A line for each complaint of a player, and for each that plays nothing. */
-async function playAll(url: string, origin: string, browserPlayers: readonly BrowserPlayerName[]): Promise<string[]> {
+export async function playAll(url: string, origin: string, browserPlayers: BrowserPlayers): Promise<string[]> {
 	const failures: string[] = [];
 	for (const result of [await playWithFfmpeg(url, 3_600_000), await playWithFfprobe(url, 3_600_000)]) {
 		failures.push(...result.complaints.map((line) => `${result.player}: ${line}`));
@@ -190,7 +191,7 @@ async function playAll(url: string, origin: string, browserPlayers: readonly Bro
 }
 
 /** The newest video, once it is ready. Rejects by a deadline. */
-async function waitForReady(addresses: ServerAddresses): Promise<Video> {
+export async function waitForReady(addresses: ServerAddresses): Promise<Video> {
 	const endMs = systemClock.monotonicMs() + READY_DEADLINE_MS;
 	let last = 'there is none';
 	while (systemClock.monotonicMs() < endMs) {
@@ -204,9 +205,17 @@ async function waitForReady(addresses: ServerAddresses): Promise<Video> {
 	throw new Error(`No video was ready within ${READY_DEADLINE_MS} ms: ${last}`);
 }
 
-async function listVideos({ httpUrl, channel }: ServerAddresses): Promise<Video[]> {
-	const response = await fetch(new URL(`/api/v1/channels/${channel}/videos?limit=99`, httpUrl));
-	return ((await response.json()) as VideoList).videos;
+export async function listVideos({ httpUrl, channel }: ServerAddresses): Promise<Video[]> {
+	const videos: Video[] = [];
+	for (let before = ''; ;) {
+		const response = await fetch(new URL(`/api/v1/channels/${channel}/videos?limit=99${before}`, httpUrl));
+		const list = (await response.json()) as VideoList;
+		videos.push(...list.videos);
+		if (list.next === null) {
+			return videos;
+		}
+		before = `&before=${list.next}`;
+	}
 }
 
 /** Where the whole segments of the live picture end, by date. */
@@ -227,7 +236,7 @@ async function readLiveEnd({ httpUrl, channel }: ServerAddresses): Promise<{ end
 	return { endMs, lastSeconds };
 }
 
-async function spoil(dataFolder: string, damage: Damage): Promise<void> {
+export async function spoil(dataFolder: string, damage: Damage): Promise<void> {
 	const media = path.join(dataFolder, 'media');
 	if (damage === 'torn-line') {
 		for (const name of await readdir(path.join(media, 'journals'))) {

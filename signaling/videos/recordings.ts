@@ -33,7 +33,7 @@ type RunningRecording = {
 type RecordingsDependencies = {
 	videos: VideoStore;
 	store: ObjectStore;
-	limits: RecordingLimits;
+	limits: Pick<RecordingLimits, 'prepare' | 'refusal'>;
 	/** For the journals' files. */
 	folder: string;
 	registry: Pick<BroadcastRegistry, 'on'>;
