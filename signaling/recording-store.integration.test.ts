@@ -9,7 +9,7 @@ import type { RecordingStatus, VideoList } from '../core/protocol/api/video.ts';
 import { waitUntilLive } from '../loadtest/bench/measure/server-under-test.ts';
 import { checkVideo, type CheckedVideo } from '../loadtest/clients/hls/recording-check.ts';
 import { createPublisher } from '../loadtest/clients/create-publisher.ts';
-import { TEST_SETTINGS } from '../loadtest/source/encoder-settings.ts';
+import { BENCH_SETTINGS, TEST_SETTINGS } from '../loadtest/source/encoder-settings.ts';
 import type { Publisher } from '../loadtest/source/publisher.ts';
 import { buildServer, type SpillwayServer } from './build-server.ts';
 import { loadServerConfig } from './server/server-config.ts';
@@ -19,6 +19,11 @@ import { until } from './testing/until.ts';
 /** Between questions, which have a rate limit. */
 const STATUS_INTERVAL_MS = 200;
 const STREAM_KEY = 'key-of-the-test';
+/**
+ * For figures: S3 is away for so long, beside a broadcast of 2.5 Mbit/s. In the tests it is away until some segments
+ * wait.
+ */
+const AWAY_SECONDS = Number(process.env['SPILLWAY_TEST_STORE_AWAY_SECONDS'] ?? 0);
 
 let folder: string;
 let server: SpillwayServer;
@@ -67,7 +72,7 @@ async function start(environment: Record<string, string>): Promise<void> {
 		.map((line) => line.split(';')[0])
 		.join('; ');
 	const addresses = { httpUrl, rtmpUrl: endpoints.rtmpUrl, streamKey: STREAM_KEY };
-	publisher = createPublisher('rtmp', TEST_SETTINGS, addresses);
+	publisher = createPublisher('rtmp', AWAY_SECONDS > 0 ? BENCH_SETTINGS : TEST_SETTINGS, addresses);
 	await publisher.start();
 	await waitUntilLive({ httpUrl, channel: 'demo' });
 }
@@ -109,7 +114,7 @@ async function spooled(): Promise<string[]> {
 }
 
 describe('a recording', () => {
-	it('loses nothing while S3 is away, and is there afterwards', async () => {
+	it('loses nothing while S3 is away, and is there afterwards', { timeout: 60_000 + AWAY_SECONDS * 2000 }, async () => {
 		await using s3 = await startS3();
 		await start(s3Settings(s3));
 		await until(async () => (await videos())[0]?.playlistUrl !== null, 'something is recorded');
@@ -120,9 +125,20 @@ describe('a recording', () => {
 			/^The store of recordings cannot be used now: The S3 service .* cannot be reached \(ECONNREFUSED\)\. \d+ MB wait on the server's disk, and nothing is lost\.$/,
 		);
 		await until(async () => (await spooled()).length >= 6, 'segments wait on the disk');
+		let mostBytes = process.memoryUsage.rss();
+		for (let seconds = 0; seconds < AWAY_SECONDS; seconds++) {
+			await sleep(systemClock, 1000);
+			mostBytes = Math.max(mostBytes, process.memoryUsage.rss());
+		}
 		expect((await status()).state).toBe('recording');
+		const [beforeBytes, waitingCount] = [process.memoryUsage.rss(), (await spooled()).length];
 		await s3.restart();
-		await until(async () => (await spooled()).length <= 2, 'the uploads catch up');
+		const returnedMs = systemClock.monotonicMs();
+		await until(async () => (await spooled()).length <= 2, 'the uploads catch up', 60_000 + AWAY_SECONDS * 1000);
+		if (AWAY_SECONDS > 0) {
+			const caughtUpSeconds = (systemClock.monotonicMs() - returnedMs) / 1000;
+			console.log({ waitingCount, caughtUpSeconds, mostMb: mostBytes / 2 ** 20, beforeMb: beforeBytes / 2 ** 20 });
+		}
 		const { tracks, faults } = await endAndCheck();
 		expect(faults).toEqual([]);
 		expect(tracks.map(({ gapCount }) => gapCount)).toEqual([0, 0]);

@@ -32,6 +32,11 @@ export interface ObjectStore {
 	 * bytes itself.
 	 */
 	presign(name: string, seconds: number): Promise<string | undefined>;
+	/**
+	 * Moves objects into another storage class of the service, which keeps their names and bytes; those that are missing
+	 * are none of its business. Absent where there are no classes.
+	 */
+	changeStorageClass?(names: readonly string[], storageClass: string): Promise<void>;
 	/** Gives up what runs. Idempotent. */
 	close(): Promise<void>;
 }

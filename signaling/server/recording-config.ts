@@ -46,6 +46,19 @@ const S3_CONFIG_SCHEMA = Type.Object({
 		expected: 'up to four steps of letters, digits, points, hyphens and underscores, with slashes between',
 		description: 'First part of every key, so that a bucket can hold other things as well.',
 	}),
+	storageClass: optionalText({
+		pattern: '^[A-Z][A-Z0-9_]{0,63}$',
+		expected: '1 to 64 capital letters, digits and underscores',
+		description:
+			'Storage class for videos that are older than storageClassAfterDays, such as STANDARD_IA. One whose objects have to be restored before they can be read, such as GLACIER, makes videos unplayable. Without it they stay where they are.',
+	}),
+	storageClassAfterDays: integer({
+		default: 30,
+		minimum: 1,
+		maximum: 3650,
+		unit: 'days',
+		description: 'So long after its end a video is moved into the storage class.',
+	}),
 });
 
 /** Recordings of broadcasts, on the disk of the data folder or on S3. */

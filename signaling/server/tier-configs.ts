@@ -46,7 +46,15 @@ export function allowedOrigins({ http }: ServerConfig): string[] {
 export function videosConfig({ recording }: ServerConfig, mediaFolder: string): VideosConfig {
 	const { maxBytes, maxBytesPerOwner, reservedBytes, retentionDays, maxHours, rewindMinutes } = recording;
 	const limits = { maxBytes, maxBytesPerOwner, reservedBytes, retentionDays };
-	return { ...limits, maxSeconds: maxHours * 3600, archiveSeconds: rewindMinutes * 60, mediaFolder };
+	const { storageClass, storageClassAfterDays } = recording.s3;
+	return {
+		...limits,
+		storageClass,
+		storageClassAfterDays,
+		maxSeconds: maxHours * 3600,
+		archiveSeconds: rewindMinutes * 60,
+		mediaFolder,
+	};
 }
 
 /** Where viewers load recordings from besides the server; undefined: nowhere. */

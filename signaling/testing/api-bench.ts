@@ -245,6 +245,8 @@ export class ApiBench {
 				retentionDays: 14,
 				maxSeconds: 3600,
 				archiveSeconds: 60,
+				storageClass: undefined,
+				storageClassAfterDays: 30,
 				mediaFolder: tmpdir(),
 			},
 		);

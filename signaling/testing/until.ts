@@ -4,12 +4,16 @@ import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 const DEADLINE_MS = 30_000;
 const POLL_INTERVAL_MS = 50;
 
-/** Rejects after 30 s; `what` names the condition. */
-export async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-	const endMs = systemClock.monotonicMs() + DEADLINE_MS;
+/** Rejects after the deadline; `what` names the condition. */
+export async function until(
+	condition: () => boolean | Promise<boolean>,
+	what: string,
+	deadlineMs = DEADLINE_MS,
+): Promise<void> {
+	const endMs = systemClock.monotonicMs() + deadlineMs;
 	while (!(await condition())) {
 		if (systemClock.monotonicMs() > endMs) {
-			throw new Error(`Not within ${DEADLINE_MS} ms: ${what}`);
+			throw new Error(`Not within ${deadlineMs} ms: ${what}`);
 		}
 		await sleep(systemClock, POLL_INTERVAL_MS);
 	}

@@ -14,6 +14,7 @@ import type { Database } from '../platform/database/database.ts';
 import type { Jobs } from '../platform/jobs/jobs.ts';
 import { RecordingLimits, type RecordingLimitsConfig } from './recording-limits.ts';
 import { Recordings, type RecordingsConfig } from './recordings.ts';
+import { defineStorageClassJob, type StorageClassConfig } from './storage-class-job.ts';
 import { VideoDirectory } from './video-directory.ts';
 import { DELETE_MEDIA, defineVideoJobs } from './video-jobs.ts';
 import { VideoPictures } from './video-pictures.ts';
@@ -39,7 +40,7 @@ type VideosDependencies = {
 	channels: Pick<Channels, 'access'>;
 };
 
-export type VideosConfig = RecordingLimitsConfig & RecordingsConfig & { mediaFolder: string };
+export type VideosConfig = RecordingLimitsConfig & RecordingsConfig & StorageClassConfig & { mediaFolder: string };
 
 /** @internal for tests */
 export type Videos = {
@@ -65,6 +66,7 @@ export function createVideos(deps: VideosDependencies, config: VideosConfig): Vi
 		makePictures: (handle, videoId, which) => pictures.add(handle, videoId, which),
 	});
 	defineVideoJobs({ jobs, videos, store, logger });
+	defineStorageClassJob({ jobs, database, store, clock, logger }, config);
 	const directory = new VideoDirectory({ videos, clock });
 	const pictures = new VideoPictures({
 		...deps,

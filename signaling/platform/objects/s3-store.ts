@@ -9,13 +9,13 @@ import {
 } from '../../../packager/store/object-store.ts';
 import { assertByteRange, assertObjectName, assertPrefix, storeUnavailable } from './object-work.ts';
 import { S3Connection, type S3ConnectionDependencies, type S3Options } from './s3-connection.ts';
-import { readTags, S3Failure } from './s3-failure.ts';
+import { readTag, readTags, S3Failure } from './s3-failure.ts';
 
 /** S3 API reference, DeleteObjects: "You can specify up to 1000 object keys". */
 const DELETE_AT_ONCE = 1000;
 
-/** Where the service cannot delete many at once. */
-const PARALLEL_DELETES = 8;
+/** Requests that delete or copy one object each. */
+const PARALLEL_REQUESTS = 8;
 
 /** A presigned address outlives a change of who may watch by this long. */
 const MAX_PRESIGN_SECONDS = 300;
@@ -50,12 +50,11 @@ export class S3Store implements ObjectStore {
 
 	async put(name: string, bytes: Uint8Array): Promise<void> {
 		assertObjectName(name);
-		const contentType = CONTENT_TYPES[name.slice(name.lastIndexOf('.') + 1)] ?? 'application/octet-stream';
 		await this.#connection.send({
 			method: 'PUT',
 			key: name,
 			body: bytes,
-			headers: { 'content-type': contentType, 'content-md5': md5(bytes) },
+			headers: { 'content-type': contentTypeOf(name), 'content-md5': md5(bytes) },
 			accepts: [200, 201, 204],
 		});
 	}
@@ -118,6 +117,31 @@ export class S3Store implements ObjectStore {
 		return publicEndpoint === undefined ? undefined : this.#connection.presign(publicEndpoint, name, seconds);
 	}
 
+	/**
+	 * By copying each object onto itself: S3 API reference, CopyObject, "you can use the x-amz-storage-class header to
+	 * change the storage class of an object that is already stored".
+	 */
+	async changeStorageClass(names: readonly string[], storageClass: string): Promise<void> {
+		names.forEach(assertObjectName);
+		const { bucket, prefix } = this.#options;
+		await this.#inLanes(names, async (name) => {
+			const key = prefix === '' ? name : `${prefix}/${name}`;
+			const headers = {
+				'x-amz-copy-source': `/${bucket}/${key}`,
+				'x-amz-storage-class': storageClass,
+				// SeaweedFS 4.48 refuses a copy onto itself that replaces nothing else.
+				'x-amz-metadata-directive': 'REPLACE',
+				'content-type': contentTypeOf(name),
+			};
+			const answer = await this.#connection.send({ method: 'PUT', key: name, headers, accepts: [200, 404] });
+			// A copy that fails midway is answered with 200 and an error.
+			const code = answer.status === 200 ? readTag(answer.body, 'Code') : undefined;
+			if (code !== undefined) {
+				throw storeUnavailable(`the S3 service cannot move an object into ${storageClass} (${code})`);
+			}
+		});
+	}
+
 	close(): Promise<void> {
 		return this.#connection.close();
 	}
@@ -167,10 +191,16 @@ export class S3Store implements ObjectStore {
 				this.#canDeleteMany = false;
 			}
 		}
+		await this.#inLanes(names, async (name) => {
+			await this.#connection.send({ method: 'DELETE', key: name, accepts: [200, 204, 404] });
+		});
+	}
+
+	async #inLanes(names: readonly string[], work: (name: string) => Promise<void>): Promise<void> {
 		const waiting = [...names];
-		const lanes = Array.from({ length: Math.min(PARALLEL_DELETES, waiting.length) }, async () => {
+		const lanes = Array.from({ length: Math.min(PARALLEL_REQUESTS, waiting.length) }, async () => {
 			for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
-				await this.#connection.send({ method: 'DELETE', key: name, accepts: [200, 204, 404] });
+				await work(name);
 			}
 		});
 		await Promise.all(lanes);
@@ -197,6 +227,10 @@ export class S3Store implements ObjectStore {
 function isUnknownRequest(error: unknown): boolean {
 	const failure = error instanceof SpillwayError ? error.cause : undefined;
 	return failure instanceof S3Failure && failure.kind === 'unexpected-answer' && !failure.isBrief;
+}
+
+function contentTypeOf(name: string): string {
+	return CONTENT_TYPES[name.slice(name.lastIndexOf('.') + 1)] ?? 'application/octet-stream';
 }
 
 /**

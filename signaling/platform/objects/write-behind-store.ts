@@ -226,6 +226,13 @@ export class WriteBehindStore extends TypedEmitter<WriteBehindEvents> implements
 		return this.#waiting.has(name) ? undefined : this.#options.remote.presign(name, seconds);
 	}
 
+	/** Of those that are uploaded. */
+	async changeStorageClass(names: readonly string[], storageClass: string): Promise<void> {
+		this.#assertOpen();
+		const uploaded = names.filter((name) => !this.#waiting.has(name));
+		await this.#options.remote.changeStorageClass?.(uploaded, storageClass);
+	}
+
 	/** What waits stays in the spool for the next open. */
 	close(): Promise<void> {
 		return this.#scope.close('closed');
