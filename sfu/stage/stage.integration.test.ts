@@ -226,7 +226,9 @@ describe('a newcomer', () => {
 		const { stage } = broadcastRouter;
 		using feed = new PictureFeed(stage, GOP_PICTURES);
 		await feedIntoGop(feed, 5, 6);
-		for (let layer = stage.liveSpatialLayer + 1; layer < stage.videoProducer.rtpParameters.encodings!.length; layer++) {
+		const joinLayerCount = stage.videoProducer.rtpParameters.encodings!.length - stage.liveSpatialLayer - 1;
+		const seen = new Set<number | undefined>();
+		while (seen.size < joinLayerCount) {
 			await waitUntil(() => feed.next % GOP_PICTURES > 3 && feed.next % GOP_PICTURES < 20, 'no key frame is near');
 			const viewer = await PlainViewer.open(viewerRouter.router, viewerRouter.producers.get(stage.videoProducer)!.id);
 			const newest = feed.newestKeyFrame;
@@ -234,8 +236,10 @@ describe('a newcomer', () => {
 			viewer.consumer.on('layerschange', (change) => layers.push(change?.spatialLayer));
 			await viewer.join(stage);
 			await waitUntil(() => pictureNumbers(viewer.packets).length > 0 && layers.length > 0, 'a picture');
-			expect([layers[0], pictureNumbers(viewer.packets)[0]]).toEqual([layer, newest]);
-			// The layer stays in use: a newcomer whose Consumer never runs waits there.
+			expect(pictureNumbers(viewer.packets)[0]).toBe(newest);
+			expect(layers[0]).toBeGreaterThan(stage.liveSpatialLayer);
+			seen.add(layers[0]);
+			// The layer stays in use for a while: a newcomer whose Consumer never runs waits there.
 			await viewer[Symbol.asyncDispose]();
 			stage.video.join(() => Promise.resolve());
 			await sleep(systemClock, 300);
