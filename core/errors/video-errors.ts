@@ -7,6 +7,7 @@ export const VIDEO_ERRORS = {
 		httpStatus: 410,
 		message: 'The video is no longer at this address. Open its page again for the present one.',
 	},
+	CLIP_NOT_EXPORTED: { httpStatus: 500, message: 'The clip cannot be made into a file: %s.' },
 	OBJECT_NOT_FOUND: { httpStatus: 404, message: 'There is no such object in the store: %s.' },
 	OBJECT_STORE_UNAVAILABLE: {
 		httpStatus: 503,
