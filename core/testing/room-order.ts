@@ -76,6 +76,7 @@ export const ROOM_ORDER: Readonly<Record<string, readonly string[]>> = {
 		'origin',
 		'transcode',
 		'pictures',
+		'clips',
 		'.',
 	],
 	signaling: [
@@ -92,6 +93,7 @@ export const ROOM_ORDER: Readonly<Record<string, readonly string[]>> = {
 		'publishing',
 		'pictures',
 		'videos',
+		'clips',
 		'chat/store',
 		'chat/moderation',
 		'chat/room',

@@ -81,7 +81,10 @@ const dataFolder = await openDataFolder({ path: folder, ...common });
 const database = await openPgliteDatabase(common, { folder: dataFolder.databaseFolder });
 const store = await openDiskStore(common, { folder: join(dataFolder.mediaFolder, 'objects') });
 const nothing = async (): Promise<void> => undefined;
-const videos = new VideoStore({ database, clock: systemClock, deleteMedia: nothing, makePictures: nothing });
+const clips = (): never => {
+	throw new TypeError('Nothing is deleted here.');
+};
+const videos = new VideoStore({ database, clock: systemClock, deleteMedia: nothing, makePictures: nothing, clips });
 const [channel] = await database.query<{ id: ChannelId }>('SELECT id FROM channels WHERE name = $1', [CHANNEL]);
 const channelId = channel!.id;
 await videos.chooseRecording(channelId, true);
