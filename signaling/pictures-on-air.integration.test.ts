@@ -9,6 +9,7 @@ import { TEST_SETTINGS } from '../loadtest/source/encoder-settings.ts';
 import { sleep, systemClock } from '../core/lifecycle/clock.ts';
 import { silentLogger } from '../core/logger.ts';
 import type { ChannelDescription } from '../core/protocol/api/channel-description.ts';
+import type { LiveStoryboard } from '../core/protocol/api/live-storyboard.ts';
 import type { VideoList } from '../core/protocol/api/video.ts';
 import { buildServer } from './build-server.ts';
 import { loadServerConfig } from './server/server-config.ts';
@@ -63,6 +64,8 @@ it('shows a still while it is live, a poster while it is recorded, and a storybo
 		await until(async () => (await readChannel()).stillUrl !== null, 'a live still');
 		const { stillUrl } = await readChannel();
 		expectJpeg(await load(stillUrl!));
+		const { pictureBase, capturedAtMs } = await read<LiveStoryboard>((await readChannel()).storyboardUrl!);
+		expectJpeg(await load(`${pictureBase}${capturedAtMs[0]}.jpg`));
 		await until(async () => (await readVideo()).posterUrl !== null, 'a first poster');
 		const recording = await readVideo();
 		expect([recording.state, recording.storyboardUrl]).toEqual(['recording', null]);

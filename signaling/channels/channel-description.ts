@@ -27,6 +27,7 @@ export function describeChannel(
 ): ChannelDescription {
 	const state = broadcast === undefined || broadcast.state === 'ended' ? 'offline' : broadcast.state;
 	const source = state === 'offline' ? undefined : broadcast?.source;
+	const hasPictures = state !== 'offline' && hasStill;
 	return {
 		id: channel.id,
 		name: channel.name,
@@ -51,7 +52,8 @@ export function describeChannel(
 		ladder: state === 'offline' ? null : describeLadder(broadcast),
 		whepUrl: `/whep/${channel.name}`,
 		hlsUrl: `/hls/${channel.name}/index.m3u8`,
-		stillUrl: state !== 'offline' && hasStill ? `/api/v1/channels/${channel.name}/still.jpg` : null,
+		stillUrl: hasPictures ? `/api/v1/channels/${channel.name}/still.jpg` : null,
+		storyboardUrl: hasPictures ? `/api/v1/channels/${channel.name}/storyboard` : null,
 	};
 }
 

@@ -121,6 +121,9 @@ export const channelDescriptionSchema = Type.Object({
 	stillUrl: nullable(Type.String(), {
 		description: 'Absolute path of a JPEG of what it shows, renewed about every ten seconds. Null: none, or offline.',
 	}),
+	storyboardUrl: nullable(Type.String(), {
+		description: 'Absolute path of a list of small pictures of what can be rewound. Null: none, or offline.',
+	}),
 });
 export type ChannelDescription = Static<typeof channelDescriptionSchema>;
 
