@@ -8,7 +8,7 @@ type StripPicture = {
 	bytes: Uint8Array;
 };
 
-/** Two hours of pictures each ten seconds are some 720 of 4 kB, and of a restless source 8 kB. @internal for tests */
+/** Two hours of pictures each ten seconds are some 720 of 2 to 4 kB, and of noise twice that. @internal for tests */
 export const MAX_STRIP_BYTES = 6 * 2 ** 20;
 /** Of all broadcasts of this server. Then the longest strip gets shorter. @internal for tests */
 export const MAX_ALL_STRIPS_BYTES = 64 * 2 ** 20;
