@@ -1,6 +1,6 @@
 /**
- * A still picture of each live broadcast, about every ten seconds, from key frames that are in memory anyway. A small copy
- * of each is kept for those who rewind.
+ * A still picture of each live broadcast, about every ten seconds, from key frames that are in memory anyway. A small
+ * copy of each is kept for those who rewind.
  */
 import { createHash } from 'node:crypto';
 import type { BroadcastId } from '../../core/ids.ts';

@@ -1,7 +1,7 @@
 /**
- * What the storyboard and the poster of an hour cost, stills in one process or in a process each, and live stills without
- * and with their small copies: CPU of FFmpeg and of our process, time, and the most memory of FFmpeg. Of a source without
- * rungs and of the smallest recorded rung.
+ * What the storyboard and the poster of an hour cost, stills in one process or in a process each, and live stills
+ * without and with their small copies: CPU of FFmpeg and of our process, time, and the most memory of FFmpeg. Of a
+ * source without rungs and of the smallest recorded rung.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';

@@ -87,9 +87,9 @@ describe('the still of a channel', () => {
 		const early = await ask();
 		expect([early.statusCode, early.headers['cache-control']]).toEqual([404, 'public, max-age=1']);
 		expect(early.json()).toMatchObject({ code: 'STILL_NOT_FOUND' });
-		expect(pictures.hasStill(ID)).toBe(false);
+		expect(pictures.stillVersion(ID)).toBeUndefined();
 		publish('1280x720');
-		await until(() => pictures.hasStill(ID), 'the first still');
+		await until(() => pictures.stillVersion(ID) !== undefined, 'the first still');
 		const { statusCode, headers, rawPayload } = await ask();
 		expect(statusCode).toBe(200);
 		expect(headers).toMatchObject({ 'content-type': 'image/jpeg', 'cache-control': 'public, max-age=5' });
@@ -120,7 +120,7 @@ describe('the still of a channel', () => {
 
 	it('is none of a channel that is unknown, starting or offline, or whose broadcast has ended', async () => {
 		publish('320x180');
-		await until(() => pictures.hasStill(ID), 'the first still');
+		await until(() => pictures.stillVersion(ID) !== undefined, 'the first still');
 		located = { state: 'offline' };
 		expect((await ask()).json()).toMatchObject({ code: 'CHANNEL_OFFLINE' });
 		expect((await app.inject('/api/v1/channels/demo/storyboard')).json()).toMatchObject({ code: 'CHANNEL_OFFLINE' });
@@ -130,6 +130,6 @@ describe('the still of a channel', () => {
 		located = { state: 'live', broadcastId: ID, broadcast: {} as Broadcast };
 		expect((await ask()).statusCode).toBe(200);
 		broadcast.end();
-		expect([(await ask()).statusCode, pictures.hasStill(ID)]).toEqual([404, false]);
+		expect([(await ask()).statusCode, pictures.stillVersion(ID)]).toEqual([404, undefined]);
 	});
 });

@@ -1,9 +1,9 @@
 /** The pictures over a seek bar: nothing is loaded before the bar is used, and then only what is near. */
 import { onBeforeUnmount, shallowRef, triggerRef, watch } from 'vue';
 import { systemClock } from '../../../../core/lifecycle/clock.ts';
-import { loadPicture } from '../../player/video/load-storyboard.ts';
-import { PictureQueue } from '../../player/video/picture-queue.ts';
-import { findTile, neighbourUrls, type Tile } from '../../player/video/storyboard.ts';
+import { loadPicture } from './load-storyboard.ts';
+import { PictureQueue } from './picture-queue.ts';
+import { findTile, neighbourUrls, type Tile } from './storyboard.ts';
 import { scrubPreview, type ScrubPreview } from './scrub-preview.ts';
 
 /** Times are those of the bar. */
@@ -85,8 +85,9 @@ export function useScrubPictures({ url, load, freshForMs, startSeconds = () => 0
 			wantNear(lookedAt);
 		},
 		preview(seconds, roomPixels) {
-			const tile = tiles.value[findTile(tiles.value, startSeconds() + seconds)];
-			return tile && scrubPreview(tile, queue.value.picture(tile.url), roomPixels);
+			const own = startSeconds() + seconds;
+			const tile = tiles.value[findTile(tiles.value, own)];
+			return tile && scrubPreview(tile, queue.value.picture(tile.url), { seconds: own, roomPixels });
 		},
 	};
 }

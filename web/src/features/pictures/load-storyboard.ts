@@ -1,29 +1,25 @@
 /** Loads storyboards and their pictures in the browser. */
 import { systemClock } from '../../../../core/lifecycle/clock.ts';
 import { ask, request } from '../../api/request.ts';
-import { concatBytes } from '../ladder/http-request.ts';
 import type { PictureFile } from './picture-queue.ts';
-import { liveTiles, parseStoryboard, type Tile } from './storyboard.ts';
+import { liveTiles, MAX_CHARACTERS, parseStoryboard, type Tile } from './storyboard.ts';
 
-/** Ours have some 100 kB. */
-const MAX_BYTES = 1_000_000;
 const PICTURE_DEADLINE_MS = 15_000;
 
 /** Of a video. Rejects when the server does not answer, or with far too much. */
 export async function loadStoryboard(url: string, signal: AbortSignal): Promise<Tile[]> {
 	const response = await request(url, { credentials: 'same-origin', signal });
 	const reader = response.body!.getReader();
-	const pieces: Uint8Array[] = [];
-	let sizeBytes = 0;
+	const decoder = new TextDecoder();
+	let text = '';
 	for (let read = await reader.read(); !read.done; read = await reader.read()) {
-		pieces.push(read.value);
-		sizeBytes += read.value.length;
-		if (sizeBytes > MAX_BYTES) {
+		text += decoder.decode(read.value, { stream: true });
+		if (text.length > MAX_CHARACTERS) {
 			await reader.cancel();
 			throw new RangeError('The storyboard is too long.');
 		}
 	}
-	return parseStoryboard(new TextDecoder().decode(concatBytes(pieces)), new URL(url, document.baseURI).href);
+	return parseStoryboard(text, new URL(url, document.baseURI).href);
 }
 
 /** Of a live channel, at its address in the description. */

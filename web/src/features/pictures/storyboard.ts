@@ -14,7 +14,7 @@ export type Tile = {
 
 /** Ours have at most 1,600 pictures on 16 sheets, and some 100 kB. @internal for tests */
 export const MAX_TILES = 4000;
-const MAX_CHARACTERS = 1_000_000;
+export const MAX_CHARACTERS = 1_000_000;
 const MAX_TILE_PIXELS = 1000;
 const MAX_SHEET_PIXELS = 20_000;
 /** Hours have two digits or more (WebVTT §4.1), and may be missing. */
@@ -22,8 +22,8 @@ const TIMES = /^(?:(\d{2,6}):)?([0-5]\d):([0-5]\d)\.(\d{3})[ \t]+-->/;
 const PICTURE = /^([^#\s]{1,500})(?:#xywh=(?:pixel:)?(\d{1,5}),(\d{1,5}),(\d{1,5}),(\d{1,5}))?$/;
 
 /**
- * Reads WebVTT as the server writes it. `baseUrl`: its absolute address; pictures are of the same origin. Anything else in
- * it is passed over, also cues that are not in order: any text gives tiles that can be shown.
+ * Reads WebVTT as the server writes it. `baseUrl`: its absolute address; pictures are of the same origin. Anything else
+ * in it is passed over, also cues that are not in order: any text gives tiles that can be shown.
  */
 export function parseStoryboard(text: string, baseUrl: string): Tile[] {
 	const tiles: Tile[] = [];
