@@ -155,13 +155,13 @@ async function assemble(
 	const { graceWindowSeconds: defaultGraceWindowSeconds } = config.ingest;
 	const { channelsPerUser, whoMayPublish } = config.accounts;
 	const viewerCount = (name: string): number | null => audience.viewerCount(name);
-	const hasStill = (broadcastId: BroadcastId): boolean => pictures.hasStill(broadcastId);
+	const stillVersion = (broadcastId: BroadcastId): string | undefined => pictures.stillVersion(broadcastId);
 	const mayWork = (): boolean => !cpuBudget.isRed();
 	const addresses = { httpUrl: '', rtmpUrl: '' };
 	const accounts = own(await createAccounts(platform, accountsConfig(config)));
 	const channels: Channels = own(
 		await createChannels(
-			{ ...platform, accounts, registry, viewerCount, hasStill },
+			{ ...platform, accounts, registry, viewerCount, stillVersion },
 			{ channelsPerUser, defaultGraceWindowSeconds, serverLadderChoice },
 		),
 	);
@@ -230,7 +230,7 @@ async function assemble(
 			sfu: capacity,
 			describe: (channel) => {
 				const broadcast = registry.find(channel.name);
-				return describeChannel(channel, broadcast, { hasStill: broadcast !== undefined && hasStill(broadcast.id) });
+				return describeChannel(channel, broadcast, { stillVersion: broadcast && stillVersion(broadcast.id) });
 			},
 			costOf: (name) => {
 				const broadcast = registry.find(name);

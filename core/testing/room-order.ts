@@ -123,6 +123,7 @@ export const ROOM_ORDER: Readonly<Record<string, readonly string[]>> = {
 		'src/app/texts',
 		'src/features/account',
 		'src/features/chat',
+		'src/features/pictures',
 		'src/features/controls',
 		'src/features/videos',
 		'src/features/watch',

@@ -6,13 +6,21 @@ import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import { defaultPackagerConfig } from '../config/packager-config.ts';
+import { VIDEO_CLOCK_RATE } from '../../core/units.ts';
+import type { ArchivedSegment } from '../live/archive.ts';
 import { BroadcastPackager } from '../live/broadcast-packager.ts';
+import type { PictureSize } from '../recording/storyboard.ts';
 import { SIMULATED_LADDER, SIMULATED_VIDEO, simulateRun, simulateRung } from '../testing/simulated-source.ts';
 import { LADDER_TRACKS } from '../testing/watched-broadcast.ts';
 import { LiveStills, LOOK_INTERVAL_MS, STILL_INTERVAL_MS } from './live-stills.ts';
 import type { PlacedKeyFrame } from './picture-maker.ts';
 
-type Asked = { frames: PlacedKeyFrame[]; finish: (bytes: Uint8Array) => void; fail: (error: Error) => void };
+type Asked = {
+	sizes: readonly PictureSize[];
+	frames: PlacedKeyFrame[];
+	finish: (bytes: Uint8Array) => void;
+	fail: (error: Error) => void;
+};
 
 let clock: FakeClock;
 let logger: RecordingLogger;
@@ -23,10 +31,14 @@ let stills: LiveStills;
 beforeEach(() => {
 	[clock, logger, asked, isGreen] = [new FakeClock(), new RecordingLogger(), [], true];
 	const maker = {
-		stills: (frames: Iterable<PlacedKeyFrame> | AsyncIterable<PlacedKeyFrame>, _size: unknown, signal: AbortSignal) =>
-			new Promise<ReadonlyMap<number, Uint8Array>>((resolve, reject) => {
-				const finish = (bytes: Uint8Array): void => resolve(new Map([[0, bytes]]));
-				asked.push({ frames: [...(frames as Iterable<PlacedKeyFrame>)], finish, fail: reject });
+		stills: (
+			frames: Iterable<PlacedKeyFrame> | AsyncIterable<PlacedKeyFrame>,
+			sizes: readonly PictureSize[],
+			signal: AbortSignal,
+		) =>
+			new Promise<ReadonlyMap<number, Uint8Array>[]>((resolve, reject) => {
+				const finish = (bytes: Uint8Array): void => resolve(sizes.map(() => new Map([[0, bytes]])));
+				asked.push({ sizes, frames: [...(frames as Iterable<PlacedKeyFrame>)], finish, fail: reject });
 				signal.addEventListener('abort', () => reject(signal.reason as Error));
 			}),
 	};
@@ -81,6 +93,43 @@ describe('LiveStills', () => {
 		asked[0]!.finish(Uint8Array.of(1));
 		await clock.advance(5 * STILL_INTERVAL_MS);
 		expect(asked.length).toBe(1);
+	});
+
+	it('keeps a small copy of each with the time of its picture, as long as that can be rewound', async () => {
+		const broadcast = open('one');
+		const { broadcastId } = broadcast;
+		const times = (): number[] => stills.strip(broadcastId).map(({ capturedAtMs }) => capturedAtMs);
+		const units = media(100, 48);
+		const feedUntil = (seconds: number): void => {
+			const end = units.findIndex(({ decodeTimeTicks }) => decodeTimeTicks >= seconds * VIDEO_CLOCK_RATE);
+			units.splice(0, end < 0 ? units.length : end).forEach((unit) => broadcast.write(unit));
+		};
+		for (let round = 0; round < 3; round++) {
+			feedUntil(112 + 12 * round);
+			await clock.advance(round === 0 ? LOOK_INTERVAL_MS : STILL_INTERVAL_MS + LOOK_INTERVAL_MS);
+			asked[round]!.finish(Uint8Array.of(round));
+			await clock.advance(0);
+		}
+		expect(asked[0]!.sizes).toEqual([
+			{ widthPixels: 320, heightPixels: 180 },
+			{ widthPixels: 160, heightPixels: 90 },
+		]);
+		expect(stills.strip(broadcastId).map(({ bytes }) => bytes[0])).toEqual([0, 1, 2]);
+		const [first, second, third] = times();
+		expect([second! - first!, third! - second!]).toEqual([12_000, 12_000]);
+		// GOPs of two seconds: the newest complete one begins ten seconds after the first.
+		const { rendition } = broadcast.offered[0]!;
+		expect(first! - rendition.segments[0]!.programDateTimeMs).toBeCloseTo(10_000, -1);
+		const kept = { capturedAtMs: second! + 1000 } as ArchivedSegment;
+		broadcast.archive = { segments: () => [kept], get: () => Promise.reject(new Error('none')) };
+		feedUntil(148);
+		await clock.advance(STILL_INTERVAL_MS + LOOK_INTERVAL_MS);
+		asked[3]!.finish(Uint8Array.of(3));
+		await clock.advance(0);
+		// The second shows the oldest moment.
+		expect(times().slice(0, 2)).toEqual([second, third]);
+		broadcast.end();
+		expect(times()).toEqual([]);
 	});
 
 	it('takes the newest key frame of the smallest picture', async () => {
@@ -161,6 +210,7 @@ describe('LiveStills', () => {
 			asked[1]!.finish(Uint8Array.of(2));
 			await clock.advance(0);
 			expect(stills.still(broadcast.broadcastId)).toBeUndefined();
+			expect(stills.strip(broadcast.broadcastId)).toEqual([]);
 			stills.watch(broadcast);
 			await clock.advance(STILL_INTERVAL_MS);
 			expect(asked.length).toBe(2);

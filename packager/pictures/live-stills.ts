@@ -1,4 +1,7 @@
-/** A still picture of each live broadcast, about every ten seconds, from key frames that are in memory anyway. */
+/**
+ * A still picture of each live broadcast, about every ten seconds, from key frames that are in memory anyway. A small
+ * copy of each is kept for those who rewind.
+ */
 import { createHash } from 'node:crypto';
 import type { BroadcastId } from '../../core/ids.ts';
 import type { Clock } from '../../core/lifecycle/clock.ts';
@@ -10,14 +13,17 @@ import { displaySize, type VideoTrackConfig } from '../../core/media/codecs.ts';
 import { readVideoConfig } from '../cmaf/init-reader.ts';
 import type { BroadcastPackager } from '../live/broadcast-packager.ts';
 import type { RenditionEntry } from '../live/tracks-in-step.ts';
-import { fitWidth } from '../recording/storyboard.ts';
+import { fitWidth, tileSize } from '../recording/storyboard.ts';
 import { locateKeyFrame, type KeyFrame } from './key-frame.ts';
+import { LiveStrips } from './live-strips.ts';
 import type { PictureMaker } from './picture-maker.ts';
 
 /** A JPEG. */
 type Still = { bytes: Uint8Array; etag: string };
 
-type StillSource = Pick<BroadcastPackager, 'broadcastId' | 'offered' | 'store' | 'on' | 'state'>;
+type StillSource = Pick<BroadcastPackager, 'archive' | 'broadcastId' | 'offered' | 'store' | 'on' | 'state'>;
+
+type Found = { keyFrame: KeyFrame; partName: string; capturedAtMs: number };
 
 type Watched = {
 	source: StillSource;
@@ -47,6 +53,7 @@ const MAX_WIDTH_PIXELS = 480;
 export class LiveStills {
 	readonly #deps: LiveStillsDependencies;
 	readonly #watched = new Map<BroadcastId, Watched>();
+	readonly #strips = new LiveStrips();
 	readonly #scope: CloseScope<'server-shutdown'>;
 	readonly #failures: RateLimitedReport;
 	#work: Promise<void> | undefined;
@@ -66,7 +73,10 @@ export class LiveStills {
 		}
 		const { broadcastId } = source;
 		this.#watched.set(broadcastId, { source, still: undefined, triedAtMs: -Infinity, partName: undefined });
-		const forget = (): void => void this.#watched.delete(broadcastId);
+		const forget = (): void => {
+			this.#watched.delete(broadcastId);
+			this.#strips.remove(broadcastId);
+		};
 		source.on('ended', forget, { once: true });
 		source.on('closed', forget, { once: true });
 	}
@@ -74,6 +84,11 @@ export class LiveStills {
 	/** The newest one; undefined for a broadcast that has none yet, or has ended. */
 	still(broadcastId: BroadcastId): Still | undefined {
 		return this.#watched.get(broadcastId)?.still;
+	}
+
+	/** Small ones of what can be rewound, oldest first; empty while there is no still. */
+	strip(broadcastId: BroadcastId): ReturnType<LiveStrips['pictures']> {
+		return this.#strips.pictures(broadcastId);
 	}
 
 	/** Gives up what runs. Idempotent. */
@@ -111,19 +126,37 @@ export class LiveStills {
 		if (found === undefined || found.partName === watched.partName) {
 			return;
 		}
-		const size = fitWidth(displaySize(found.keyFrame.config), MAX_WIDTH_PIXELS);
+		const shown = displaySize(found.keyFrame.config);
+		const sizes = [fitWidth(shown, MAX_WIDTH_PIXELS), tileSize(shown)];
 		const frames = [{ place: 0, keyFrame: found.keyFrame }];
-		const bytes = (await this.#deps.maker.stills(frames, size, this.#scope.signal)).get(0);
+		const [stills, small] = await this.#deps.maker.stills(frames, sizes, this.#scope.signal);
+		const bytes = stills?.get(0);
 		if (bytes !== undefined) {
 			const etag = `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`;
 			watched.still = { bytes, etag };
 			watched.partName = found.partName;
 		}
+		const tile = small?.get(0);
+		const { broadcastId } = watched.source;
+		// The broadcast may have ended meanwhile.
+		if (tile !== undefined && this.#watched.get(broadcastId) === watched) {
+			const picture = { capturedAtMs: found.capturedAtMs, bytes: tile };
+			this.#strips.add(broadcastId, picture, oldestMs(watched.source));
+		}
 	}
 }
 
+/** The oldest moment that can be rewound. */
+function oldestMs({ archive, offered }: StillSource): number {
+	const starts = offered.map(
+		({ trackId, rendition }) =>
+			archive?.segments(trackId)[0]?.capturedAtMs ?? rendition.segments[0]?.programDateTimeMs ?? Infinity,
+	);
+	return Math.min(...starts);
+}
+
 /** Of the smallest picture that has one. */
-function newestKeyFrame({ offered, store }: StillSource): { keyFrame: KeyFrame; partName: string } | undefined {
+function newestKeyFrame({ offered, store }: StillSource): Found | undefined {
 	const pixelsOf = (config: VideoTrackConfig): number => {
 		const { widthPixels, heightPixels } = displaySize(config);
 		return widthPixels * heightPixels;
@@ -144,14 +177,20 @@ function newestIn(
 	trackId: RenditionEntry['trackId'],
 	segments: RenditionEntry['rendition']['segments'],
 	store: StillSource['store'],
-): { keyFrame: KeyFrame; partName: string } | undefined {
+): Found | undefined {
 	const segment = segments.findLast(({ parts }) => parts.some(({ isIndependent, isGap }) => isIndependent && !isGap));
 	const part = segment?.parts.findLast(({ isIndependent, isGap }) => isIndependent && !isGap);
 	const bytes = part && store.get(`${trackId}/${part.name}`);
 	const init = segment?.initName === undefined ? undefined : store.get(`${trackId}/${segment.initName}`);
 	const config = init && readVideoConfig(init);
 	const range = bytes && locateKeyFrame(bytes);
-	return part === undefined || bytes === undefined || config === undefined || range === undefined
-		? undefined
-		: { keyFrame: { config, bytes: bytes.subarray(range.startByte, range.endByte) }, partName: part.name };
+	if (part === undefined || bytes === undefined || config === undefined || range === undefined) {
+		return undefined;
+	}
+	const { startTicks, timescale, programDateTimeMs } = segment!;
+	return {
+		keyFrame: { config, bytes: bytes.subarray(range.startByte, range.endByte) },
+		partName: part.name,
+		capturedAtMs: Math.round(programDateTimeMs + ((part.startTicks - startTicks) * 1000) / timescale),
+	};
 }

@@ -8,25 +8,32 @@ const JPEG_QUALITY = 5;
 const ONE_THREAD = '-threads 1 -filter_threads 1';
 
 /**
- * Key frames in, pictures of one size out, one for one with their times. A picture of another shape is fitted into it.
- * `raw`: planes of 4:2:0, one after the other.
+ * Key frames in, which are decoded once; pictures out, one for one with their times, with an output for each size. A
+ * picture of another shape is fitted into it. `raw`: planes of 4:2:0, one after the other.
  */
-export function pictureArguments({ widthPixels, heightPixels }: PictureSize, form: 'jpeg' | 'raw'): FfmpegArguments {
+export function pictureArguments(sizes: readonly PictureSize[], form: 'jpeg' | 'raw'): FfmpegArguments {
+	return {
+		// Should a picture that is no key frame come in after all, it is not decoded.
+		input: words(COMMON_INPUT, ONE_THREAD, '-skip_frame nokey -f nut'),
+		filters: [],
+		outputs: sizes.map((size) => [
+			...words('-map 0:v:0 -vf'),
+			fitFilters(size),
+			...words('-fps_mode passthrough', encoder(form), COMMON_OUTPUT),
+		]),
+	};
+}
+
+function fitFilters({ widthPixels, heightPixels }: PictureSize): string {
 	// `dar` is the shape on the screen, also where pixels are not square.
 	const width = `trunc(min(${widthPixels},${heightPixels}*dar)/2+0.5)*2`;
 	const height = `trunc(min(${heightPixels},${widthPixels}/dar)/2+0.5)*2`;
-	const filters = [
+	return [
 		`scale=w='max(2,min(${widthPixels},${width}))':h='max(2,min(${heightPixels},${height}))':out_range=full`,
 		'setsar=1',
 		`pad=${widthPixels}:${heightPixels}:(ow-iw)/2:(oh-ih)/2`,
 		'format=yuvj420p',
 	].join(',');
-	return {
-		// Should a picture that is no key frame come in after all, it is not decoded.
-		input: words(COMMON_INPUT, ONE_THREAD, '-skip_frame nokey -f nut'),
-		filters: [],
-		outputs: [[...words('-map 0:v:0 -vf'), filters, ...words('-fps_mode passthrough', encoder(form), COMMON_OUTPUT)]],
-	};
 }
 
 /** One raw picture in, as {@link pictureArguments} puts it out, and one JPEG out. */

@@ -38,17 +38,17 @@ export class PictureMaker {
 	}
 
 	/**
-	 * JPEGs by place, all of one size; without those that cannot be decoded. Throws TRANSCODER_FAILED when FFmpeg fails
-	 * or hangs, or nothing can be decoded.
+	 * For each size, JPEGs by place; without those that cannot be decoded. A second size costs next to nothing. Throws
+	 * TRANSCODER_FAILED when FFmpeg fails or hangs, or nothing can be decoded.
 	 */
 	async stills(
 		frames: Iterable<PlacedKeyFrame> | AsyncIterable<PlacedKeyFrame>,
-		size: PictureSize,
+		sizes: readonly PictureSize[],
 		signal: AbortSignal,
-	): Promise<ReadonlyMap<number, Uint8Array>> {
-		const stills = new Map<number, Uint8Array>();
+	): Promise<ReadonlyArray<ReadonlyMap<number, Uint8Array>>> {
+		const stills = sizes.map(() => new Map<number, Uint8Array>());
 		await this.#inTurn(signal, () =>
-			this.#decode(frames, size, 'jpeg', signal, (place, bytes) => stills.set(place, bytes)),
+			this.#decode(frames, sizes, 'jpeg', signal, (place, bytes, index) => stills[index]!.set(place, bytes)),
 		);
 		return stills;
 	}
@@ -59,7 +59,7 @@ export class PictureMaker {
 		await this.#inTurn(signal, async () => {
 			let next = 0;
 			let last: Uint8Array | undefined;
-			await this.#decode(frames, tile, 'raw', signal, (place, picture) => {
+			await this.#decode(frames, [tile], 'raw', signal, (place, picture) => {
 				// Places before the first picture of all show that one.
 				for (; next < place; next++) {
 					sheet.put(next, last ?? picture);
@@ -88,18 +88,18 @@ export class PictureMaker {
 
 	async #decode(
 		frames: Iterable<PlacedKeyFrame> | AsyncIterable<PlacedKeyFrame>,
-		size: PictureSize,
+		sizes: readonly PictureSize[],
 		form: 'jpeg' | 'raw',
 		signal: AbortSignal,
-		onPicture: (place: number, bytes: Uint8Array) => void,
+		onPicture: (place: number, bytes: Uint8Array, sizeIndex: number) => void,
 	): Promise<void> {
 		let count = 0;
 		await runPictures(this.#clock, {
-			arguments: pictureArguments(size, form),
+			arguments: pictureArguments(sizes, form),
 			input: toNut(frames),
-			onPicture: (bytes, seconds) => {
+			onPicture: (bytes, seconds, sizeIndex) => {
 				count++;
-				onPicture(Math.round(seconds) - FIRST_SECONDS, bytes);
+				onPicture(Math.round(seconds) - FIRST_SECONDS, bytes, sizeIndex);
 			},
 			timeoutMs: form === 'raw' ? SHEET_TIMEOUT_MS : STILLS_TIMEOUT_MS,
 			signal,

@@ -10,8 +10,8 @@ type PictureRun = {
 	arguments: FfmpegArguments;
 	/** Read while FFmpeg has room for more. */
 	input: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
-	/** `seconds`: the time that the picture had in the input. */
-	onPicture: (bytes: Uint8Array, seconds: number) => void;
+	/** `seconds`: the time that the picture had in the input. `outputIndex`: of the output of the arguments. */
+	onPicture: (bytes: Uint8Array, seconds: number, outputIndex: number) => void;
 	/** Then FFmpeg is killed. */
 	timeoutMs: number;
 	/** Aborts the run. */
@@ -33,11 +33,11 @@ export async function runPictures(clock: Clock, run: PictureRun): Promise<void> 
 		problem ??= why;
 		void process.stop();
 	};
-	const reader = pictureReader(run);
-	process.on('output', (chunk) => {
+	const readers = run.arguments.outputs.map((_output, index) => pictureReader(run, index));
+	process.on('output', (chunk, outputIndex) => {
 		try {
 			if (problem === undefined) {
-				reader.push(chunk);
+				readers[outputIndex]!.push(chunk);
 			}
 		} catch (error) {
 			stop(error);
@@ -70,11 +70,11 @@ export async function runPictures(clock: Clock, run: PictureRun): Promise<void> 
 	}
 }
 
-function pictureReader({ onPicture }: Pick<PictureRun, 'onPicture'>): NutReader {
+function pictureReader({ onPicture }: Pick<PictureRun, 'onPicture'>, outputIndex: number): NutReader {
 	let tickSeconds = 0;
 	return new NutReader({
 		onStream: ({ timeBase }) => (tickSeconds = timeBase.numerator / timeBase.denominator),
-		onFrame: ({ bytes, timeTicks }) => onPicture(bytes, timeTicks * tickSeconds),
+		onFrame: ({ bytes, timeTicks }) => onPicture(bytes, timeTicks * tickSeconds, outputIndex),
 	});
 }
 

@@ -217,7 +217,7 @@ describe('FFmpeg that fails', () => {
 	])('is killed when it takes too long %s', async (_what, script) => {
 		replaceFfmpeg(script);
 		const run = {
-			arguments: pictureArguments({ widthPixels: 160, heightPixels: 90 }, 'raw'),
+			arguments: pictureArguments([{ widthPixels: 160, heightPixels: 90 }], 'raw'),
 			// More than the pipe takes.
 			input: Array.from({ length: 100 }, () => new Uint8Array(100_000)),
 			onPicture: () => undefined,

@@ -43,8 +43,8 @@ export class RecordedPictures {
 		signal: AbortSignal,
 	): Promise<Uint8Array> {
 		const placed = slots.map((slot, place) => ({ place, slot }));
-		const stills = await this.#deps.maker.stills(this.#read(videoId, placed, signal), size, signal);
-		return [...stills.values()].reduce((best, still) => (still.length > best.length ? still : best));
+		const [stills] = await this.#deps.maker.stills(this.#read(videoId, placed, signal), [size], signal);
+		return [...stills!.values()].reduce((best, still) => (still.length > best.length ? still : best));
 	}
 
 	async *#read(

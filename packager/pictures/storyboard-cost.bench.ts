@@ -1,13 +1,14 @@
 /**
- * What the storyboard and the poster of an hour cost, and stills in one process or in a process each: CPU of FFmpeg and
- * of our process, time, and the most memory of FFmpeg. Of a source without rungs and of the smallest recorded rung.
+ * What the storyboard and the poster of an hour cost, stills in one process or in a process each, and live stills
+ * without and with their small copies: CPU of FFmpeg and of our process, time, and the most memory of FFmpeg. Of a
+ * source without rungs and of the smallest recorded rung.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import type { TrackId } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
-import { planPoster, planStoryboard, sheetCount } from '../recording/storyboard.ts';
+import { fitWidth, planPoster, planStoryboard, sheetCount, tileSize } from '../recording/storyboard.ts';
 import { makeTestVideo, moveUnits } from '../transcode/testing/test-media.ts';
 import { locateKeyFrame } from './key-frame.ts';
 import { PictureMaker } from './picture-maker.ts';
@@ -76,6 +77,21 @@ describe('the pictures of an hour', () => {
 			}
 			return `largest ${kilobytes(Math.max(...sizes))}`;
 		});
+		const maker = new PictureMaker({ clock: systemClock });
+		const frames = names.slice(0, 1).map(([, bytes]) => {
+			const { startByte, endByte } = locateKeyFrame(bytes)!;
+			return { place: 0, keyFrame: { config: video.config, bytes: bytes.subarray(startByte, endByte) } };
+		});
+		const still = fitWidth(picture, 480);
+		for (const sizes of [[still], [still, tileSize(picture)]]) {
+			await measure(`${name}: ${STILL_COUNT} live stills of ${sizes.length} sizes`, async () => {
+				let last: ReadonlyArray<ReadonlyMap<number, Uint8Array>> = [];
+				for (let count = 0; count < STILL_COUNT; count++) {
+					last = await maker.stills(frames, sizes, never);
+				}
+				return last.map((made) => `${(made.get(0)!.length / 1000).toFixed(1)} kB`).join(' and ');
+			});
+		}
 	});
 });
 

@@ -60,12 +60,13 @@ export function planStoryboard(tracks: readonly RecordedTrack[]): StoryboardPlan
 		startSeconds: startsAt(index),
 		endSeconds: Math.min(startsAt(index + 1), window.endSeconds),
 	}));
-	const longer = Math.max(facts.widthPixels, facts.heightPixels);
-	const tile = {
-		widthPixels: toEven((facts.widthPixels * TILE_PIXELS) / longer),
-		heightPixels: toEven((facts.heightPixels * TILE_PIXELS) / longer),
-	};
-	return { intervalSeconds, durationSeconds, tile, slots: findSlots(tracks, spans) };
+	return { intervalSeconds, durationSeconds, tile: tileSize(facts), slots: findSlots(tracks, spans) };
+}
+
+/** Of the pictures of a storyboard, also of a live one. */
+export function tileSize({ widthPixels, heightPixels }: PictureSize): PictureSize {
+	const scale = TILE_PIXELS / Math.max(widthPixels, heightPixels);
+	return { widthPixels: toEven(widthPixels * scale), heightPixels: toEven(heightPixels * scale) };
 }
 
 /** Pictures spread over the video, among which its poster is chosen, and the poster's size. */

@@ -15,18 +15,19 @@ const NO_SIZE = { widthPixels: 0, heightPixels: 0 };
 type FurtherFacts = {
 	/** Null when viewers are not counted. */
 	viewerCount?: number | null;
-	/** There is a still picture of its broadcast. */
-	hasStill?: boolean;
+	/** Of the still picture of its broadcast, another one for each picture; undefined: there is none. */
+	stillVersion?: string | undefined;
 };
 
 /** Returns the public part. */
 export function describeChannel(
 	channel: Channel,
 	broadcast: Broadcast | undefined,
-	{ viewerCount = null, hasStill = false }: FurtherFacts = {},
+	{ viewerCount = null, stillVersion }: FurtherFacts = {},
 ): ChannelDescription {
 	const state = broadcast === undefined || broadcast.state === 'ended' ? 'offline' : broadcast.state;
 	const source = state === 'offline' ? undefined : broadcast?.source;
+	const hasPictures = state !== 'offline' && stillVersion !== undefined;
 	return {
 		id: channel.id,
 		name: channel.name,
@@ -51,7 +52,8 @@ export function describeChannel(
 		ladder: state === 'offline' ? null : describeLadder(broadcast),
 		whepUrl: `/whep/${channel.name}`,
 		hlsUrl: `/hls/${channel.name}/index.m3u8`,
-		stillUrl: state !== 'offline' && hasStill ? `/api/v1/channels/${channel.name}/still.jpg` : null,
+		stillUrl: hasPictures ? `/api/v1/channels/${channel.name}/still.jpg?v=${stillVersion}` : null,
+		storyboardUrl: hasPictures ? `/api/v1/channels/${channel.name}/storyboard` : null,
 	};
 }
 

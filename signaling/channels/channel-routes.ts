@@ -50,8 +50,8 @@ export type ChannelRoutesDependencies = {
 	control: ChannelControl;
 	/** Viewers of a channel; null when they are not counted. */
 	viewerCount: (channelName: string) => number | null;
-	/** Whether there is a still picture of a broadcast. */
-	hasStill: (broadcastId: BroadcastId) => boolean;
+	/** Of the still picture of a broadcast; undefined while there is none. */
+	stillVersion: (broadcastId: BroadcastId) => string | undefined;
 	config: { channelsPerUser: number; defaultGraceWindowSeconds: number; serverLadderChoice: LadderChoice };
 };
 
@@ -188,17 +188,17 @@ function toChange(body: ChannelChange): StoredChange {
 	};
 }
 
-type Readers = Pick<ChannelRoutesDependencies, 'channels' | 'registry' | 'viewerCount' | 'hasStill' | 'config'>;
+type Readers = Pick<ChannelRoutesDependencies, 'channels' | 'registry' | 'viewerCount' | 'stillVersion' | 'config'>;
 
 function graceWindowSeconds({ config }: Pick<Readers, 'config'>, channel: Channel): number {
 	return channel.graceWindowSeconds ?? config.defaultGraceWindowSeconds;
 }
 
-function describe({ registry, viewerCount, hasStill }: Readers, channel: Channel): ChannelDescription {
+function describe({ registry, viewerCount, stillVersion }: Readers, channel: Channel): ChannelDescription {
 	const broadcast = registry.find(channel.name);
 	return describeChannel(channel, broadcast, {
 		viewerCount: viewerCount(channel.name),
-		hasStill: broadcast !== undefined && hasStill(broadcast.id),
+		stillVersion: broadcast && stillVersion(broadcast.id),
 	});
 }
 

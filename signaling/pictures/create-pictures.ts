@@ -22,7 +22,8 @@ type PicturesDependencies = Pick<StillRoutesDependencies, 'locator'> & {
 type Pictures = {
 	/** For videos as well, so that this server makes one picture at a time. */
 	maker: PictureMaker;
-	hasStill(broadcastId: BroadcastId): boolean;
+	/** Another one for each still; undefined while there is none. */
+	stillVersion(broadcastId: BroadcastId): string | undefined;
 	routes: FastifyPluginAsync;
 	close(): Promise<void>;
 };
@@ -45,7 +46,7 @@ export function createPictures(deps: PicturesDependencies): Pictures {
 	);
 	return {
 		maker,
-		hasStill: (broadcastId) => stills.still(broadcastId) !== undefined,
+		stillVersion: (broadcastId) => stills.still(broadcastId)?.etag.slice(1, 9),
 		routes: createStillRoutes({ stills, locator }),
 		close: () => scope.close('server-shutdown'),
 	};

@@ -2,6 +2,7 @@
 import fastify, { type FastifyInstance, type LightMyRequestResponse } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { BroadcastId, ChannelName } from '../../core/ids.ts';
+import type { LiveStoryboard } from '../../core/protocol/api/live-storyboard.ts';
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import { silentLogger } from '../../core/logger.ts';
@@ -86,9 +87,9 @@ describe('the still of a channel', () => {
 		const early = await ask();
 		expect([early.statusCode, early.headers['cache-control']]).toEqual([404, 'public, max-age=1']);
 		expect(early.json()).toMatchObject({ code: 'STILL_NOT_FOUND' });
-		expect(pictures.hasStill(ID)).toBe(false);
+		expect(pictures.stillVersion(ID)).toBeUndefined();
 		publish('1280x720');
-		await until(() => pictures.hasStill(ID), 'the first still');
+		await until(() => pictures.stillVersion(ID) !== undefined, 'the first still');
 		const { statusCode, headers, rawPayload } = await ask();
 		expect(statusCode).toBe(200);
 		expect(headers).toMatchObject({ 'content-type': 'image/jpeg', 'cache-control': 'public, max-age=5' });
@@ -96,21 +97,39 @@ describe('the still of a channel', () => {
 		expect(raw.length).toBe(480 * 270 * 3);
 		const [red, green, blue] = raw.subarray(raw.length / 2);
 		expect([red! < 40, green! > 215, blue! < 40]).toEqual([true, true, true]);
+		const list = await app.inject('/api/v1/channels/demo/storyboard');
+		expect([list.statusCode, list.headers['cache-control']]).toEqual([200, 'public, max-age=5']);
+		const { pictureBase, capturedAtMs } = list.json<LiveStoryboard>();
+		expect(capturedAtMs.length).toBe(1);
+		const small = await app.inject(`${pictureBase}${capturedAtMs[0]}.jpg`);
+		expect(small.headers).toMatchObject({
+			'content-type': 'image/jpeg',
+			'cache-control': 'public, max-age=86400, immutable',
+		});
+		const tile = ffmpeg(
+			['-f', 'mjpeg', '-i', 'pipe:0', '-pix_fmt', 'rgb24', '-f', 'rawvideo', 'pipe:1'],
+			small.rawPayload,
+		);
+		expect(tile.length).toBe(160 * 90 * 3);
+		for (const file of [`${capturedAtMs[0]! - 1}.jpg`, `${capturedAtMs[0]}`, `0${capturedAtMs[0]}.jpg.jpg`, '%2e%2e']) {
+			expect((await app.inject(`${pictureBase}${file}`)).statusCode).toBe(404);
+		}
 		const again = await ask({ 'if-none-match': `"other", ${String(headers.etag)}` });
 		expect([again.statusCode, again.rawPayload.length, again.headers.etag]).toEqual([304, 0, headers.etag]);
 	});
 
 	it('is none of a channel that is unknown, starting or offline, or whose broadcast has ended', async () => {
 		publish('320x180');
-		await until(() => pictures.hasStill(ID), 'the first still');
+		await until(() => pictures.stillVersion(ID) !== undefined, 'the first still');
 		located = { state: 'offline' };
 		expect((await ask()).json()).toMatchObject({ code: 'CHANNEL_OFFLINE' });
+		expect((await app.inject('/api/v1/channels/demo/storyboard')).json()).toMatchObject({ code: 'CHANNEL_OFFLINE' });
 		located = { state: 'starting' };
 		expect((await ask()).json()).toMatchObject({ code: 'STILL_NOT_FOUND' });
 		expect((await app.inject('/api/v1/channels/other/still.jpg')).json()).toMatchObject({ code: 'CHANNEL_NOT_FOUND' });
 		located = { state: 'live', broadcastId: ID, broadcast: {} as Broadcast };
 		expect((await ask()).statusCode).toBe(200);
 		broadcast.end();
-		expect([(await ask()).statusCode, pictures.hasStill(ID)]).toEqual([404, false]);
+		expect([(await ask()).statusCode, pictures.stillVersion(ID)]).toEqual([404, undefined]);
 	});
 });

@@ -6,6 +6,7 @@ import type { CategoryList, ChannelList, ChannelListQuery } from './channel-list
 import type { ChatRestrictionList } from './chat-restriction.ts';
 import type { ChannelChatSettings, ChatSettingsChange } from './chat-settings.ts';
 import type { IngestAddresses } from './ingest-address.ts';
+import type { LiveStoryboard } from './live-storyboard.ts';
 import type { ModeratorList } from './moderator.ts';
 import type { ServerTime } from './server-time.ts';
 import type { NewStreamKey, StreamKeyCreation, StreamKeyList } from './stream-key.ts';
@@ -33,6 +34,7 @@ export type ApiRoutes = {
 	'GET /api/v1/channels/:channel': { answer: OwnChannelDescription };
 	'PATCH /api/v1/channels/:channel': { body: ChannelChange; answer: OwnChannelDescription };
 	'GET /api/v1/channels/:channel/health': { answer: ChannelHealth };
+	'GET /api/v1/channels/:channel/storyboard': { answer: LiveStoryboard };
 	'POST /api/v1/channels/:channel/end': { answer: undefined };
 	'GET /api/v1/channels/:channel/stream-keys': { answer: StreamKeyList };
 	'POST /api/v1/channels/:channel/stream-keys': { body: StreamKeyCreation; answer: NewStreamKey };

@@ -119,7 +119,11 @@ export const channelDescriptionSchema = Type.Object({
 	whepUrl: Type.String({ description: 'Absolute path, `/whep/{name}`.' }),
 	hlsUrl: Type.String({ description: 'Absolute path, `/hls/{name}/index.m3u8`.' }),
 	stillUrl: nullable(Type.String(), {
-		description: 'Absolute path of a JPEG of what it shows, renewed about every ten seconds. Null: none, or offline.',
+		description:
+			'Absolute path of a JPEG of what it shows, another one about every ten seconds. Null: none, or offline.',
+	}),
+	storyboardUrl: nullable(Type.String(), {
+		description: 'Absolute path of a list of small pictures of what can be rewound. Null: none, or offline.',
 	}),
 });
 export type ChannelDescription = Static<typeof channelDescriptionSchema>;

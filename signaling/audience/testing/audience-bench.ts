@@ -61,6 +61,7 @@ export function describeTestChannel(channel: Channel): ChannelDescription {
 		whepUrl: `/whep/${channel.name}`,
 		hlsUrl: `/hls/${channel.name}/index.m3u8`,
 		stillUrl: null,
+		storyboardUrl: null,
 	};
 }
 

@@ -7,6 +7,8 @@ import { describe, expect, it } from 'vitest';
 import { computed, nextTick, ref, shallowRef } from 'vue';
 import type { OwnVideo } from '../../../../core/protocol/api/video.ts';
 import type { VideoPlayerView } from '../../player/video/create-video-player.ts';
+import type { ScrubPreview } from '../pictures/scrub-preview.ts';
+import type { ScrubPictures } from '../pictures/use-scrub-pictures.ts';
 import SeekBar from './SeekBar.vue';
 import type { BoundVideoPlayer } from './use-video-player.ts';
 import VideoCard from './VideoCard.vue';
@@ -179,6 +181,43 @@ describe('SeekBar', () => {
 		await slider.trigger('change');
 		expect(bar.emitted('seek')).toEqual([[100], [2000]]);
 		expect(bar.find('.hint').exists()).toBe(false);
+	});
+
+	it('shows the picture of the place that the viewer looks at, with its time, and asks for none before', async () => {
+		const wanted: number[] = [];
+		const preview = shallowRef<ScrubPreview>();
+		const pictures: ScrubPictures = { want: (seconds) => void wanted.push(seconds), preview: () => preview.value };
+		const bar = mount(SeekBar, { props: { ...props, pictures }, attachTo: document.body });
+		expect(wanted).toEqual([]);
+		const slider = bar.get<HTMLInputElement>('input');
+		slider.element.value = '2000';
+		await slider.trigger('input');
+		expect([wanted, bar.find('.scrub-picture').exists()]).toEqual([[2000], false]);
+		const file = { url: '/sheet1.jpg', x: 320, y: 90, widthPixels: 1600, heightPixels: 900 };
+		preview.value = { widthPixels: 160, heightPixels: 90, isFar: false, file };
+		await nextTick();
+		const style = (): CSSStyleDeclaration => bar.get<HTMLElement>('.part').element.style;
+		expect([style().backgroundImage, style().backgroundPosition]).toEqual(['url("/sheet1.jpg")', '-320px -90px']);
+		expect(bar.get('.hint').text()).toBe('33:20');
+		// The next one is not loaded yet: the last one stays, and does not look as if it were the next.
+		preview.value = { ...preview.value, file: undefined };
+		await nextTick();
+		expect([style().backgroundImage, bar.get('.part').classes('other')]).toEqual(['url("/sheet1.jpg")', true]);
+		await slider.trigger('change');
+		expect(bar.find('.hint').exists()).toBe(false);
+		bar.unmount();
+	});
+
+	it('shows them for steps by keys on the bar, and not for other keys', async () => {
+		const wanted: number[] = [];
+		const pictures: ScrubPictures = { want: (seconds) => void wanted.push(seconds), preview: () => undefined };
+		const bar = mount(SeekBar, { props: { ...props, pictures } });
+		await bar.get('input').trigger('keydown', { key: 'k' });
+		expect(bar.find('.hint').exists()).toBe(false);
+		await bar.get('input').trigger('keydown', { key: 'ArrowRight' });
+		await bar.setProps({ positionSeconds: 70 });
+		expect([bar.get('.hint').text(), wanted]).toEqual(['1:10', [65, 70]]);
+		bar.unmount();
 	});
 });
 

@@ -14,7 +14,13 @@ import TierStatus from './TierStatus.vue';
 import TierSwitch from './TierSwitch.vue';
 import type { BoundPlayer } from './use-player.ts';
 
-const CHANNEL = { name: 'ada', title: 'Ada paints', state: 'live' } as ChannelDescription;
+const CHANNEL = {
+	name: 'ada',
+	title: 'Ada paints',
+	state: 'live',
+	stillUrl: null,
+	storyboardUrl: null,
+} as ChannelDescription;
 const VIEW: PlayerView = {
 	state: 'playing',
 	error: undefined,
@@ -224,7 +230,7 @@ describe('rewinding', () => {
 
 describe('PlayerControls', () => {
 	it('labels each button with its action, and emits it', async () => {
-		const props = { ...VIEW, isFullscreen: false, canPlay: true };
+		const props = { ...VIEW, isFullscreen: false, canPlay: true, storyboardUrl: null };
 		const controls = mount(PlayerControls, { props });
 		const labels = (): Array<string | undefined> =>
 			controls.findAll('button').map((button) => button.attributes('aria-label'));
