@@ -1,0 +1,70 @@
+/** A proxy between a cache and a server that counts what the cache asks for, and can be killed as a server is. */
+import { once } from 'node:events';
+import { Agent, createServer, request as httpRequest } from 'node:http';
+import type { Socket } from 'node:net';
+
+/** A running proxy. */
+export interface CountingProxy {
+	/** To connect to, on 127.0.0.1. */
+	readonly port: number;
+	/** Requests by address with its query, in the order of the first one. */
+	readonly counts: ReadonlyMap<string, number>;
+	/** Requests for an address with its query. */
+	count(address: string): number;
+	/** Forgets the counts. */
+	reset(): void;
+	/** Ends all connections and the port. Idempotent. */
+	close(): Promise<void>;
+}
+
+/** More addresses are not counted. */
+const MAX_ADDRESSES = 200_000;
+
+/** `answer`: instead of the server's, for addresses for which it returns a status; the body is empty then. */
+export async function startCountingProxy(
+	targetPort: number,
+	answer: (address: string) => number | undefined = () => undefined,
+): Promise<CountingProxy> {
+	const counts = new Map<string, number>();
+	const agent = new Agent({ keepAlive: true });
+	const sockets = new Set<Socket>();
+	const server = createServer((outer, response) => {
+		const address = outer.url ?? '';
+		if (counts.has(address) || counts.size < MAX_ADDRESSES) {
+			counts.set(address, (counts.get(address) ?? 0) + 1);
+		}
+		const status = answer(address);
+		if (status !== undefined) {
+			response.writeHead(status, { 'cache-control': 'no-store' }).end();
+			return;
+		}
+		const { method, headers } = outer;
+		const inner = httpRequest({ host: '127.0.0.1', port: targetPort, path: address, method, headers, agent });
+		inner.on('response', (from) => {
+			response.writeHead(from.statusCode!, from.headers);
+			from.pipe(response);
+		});
+		inner.on('error', () => response.destroy());
+		response.on('close', () => inner.destroy());
+		outer.pipe(inner);
+	});
+	server.on('connection', (socket) => {
+		sockets.add(socket);
+		socket.on('close', () => sockets.delete(socket));
+	});
+	server.listen(0, '127.0.0.1');
+	await once(server, 'listening');
+	return {
+		port: (server.address() as { port: number }).port,
+		counts,
+		count: (address) => counts.get(address) ?? 0,
+		reset: () => counts.clear(),
+		close: async () => {
+			agent.destroy();
+			sockets.forEach((socket) => socket.destroy());
+			if (server.listening) {
+				await new Promise((resolve) => server.close(resolve));
+			}
+		},
+	};
+}
