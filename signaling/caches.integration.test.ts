@@ -25,7 +25,7 @@ type Answer = { status: number; text: string; headers: Headers; tookMs: number }
 
 let folder: string;
 let server: SpillwayServer;
-let httpUrl: string;
+let httpUrl = '';
 let publisher: Publisher;
 let first: CountingProxy;
 let second: CountingProxy;
@@ -36,6 +36,14 @@ let playlist: string;
 
 beforeAll(async () => {
 	folder = await mkdtemp(join(tmpdir(), 'spillway-caches-'));
+	const serverPort = (): number | undefined => (httpUrl === '' ? undefined : Number(new URL(httpUrl).port));
+	[first, second] = await Promise.all([
+		startCountingProxy(serverPort, (address) => (address.includes('/broken/') ? 500 : undefined)),
+		startCountingProxy(serverPort),
+	]);
+	const ports = [first.port, second.port] as const;
+	varnish = await startVarnish(ports);
+	nginx = await startNginx(ports, varnish.port);
 	const config = await loadServerConfig(
 		{
 			SPILLWAY_HTTP_PORT: '0',
@@ -45,6 +53,8 @@ beforeAll(async () => {
 			SPILLWAY_INGEST_LADDER: 'off',
 			SPILLWAY_INGEST_ENCODER: 'libx264',
 			SPILLWAY_OPERATION_DRAIN_SECONDS: '0',
+			// The first one does not answer.
+			SPILLWAY_HLS_PURGE_URLS: `http://127.0.0.1:9,${varnish.url},${nginx.url}/`,
 			SPILLWAY_DATA_FOLDER: join(folder, 'data'),
 			SPILLWAY_DEMO_STREAM_KEY: STREAM_KEY,
 			MEDIASOUP_WORKER_BIN: process.env['MEDIASOUP_WORKER_BIN'],
@@ -56,14 +66,8 @@ beforeAll(async () => {
 	({ httpUrl } = endpoints);
 	const addresses = { httpUrl, rtmpUrl: endpoints.rtmpUrl, streamKey: STREAM_KEY, channel: 'demo' };
 	publisher = createPublisher('rtmp', TEST_SETTINGS, addresses);
-	const serverPort = Number(new URL(httpUrl).port);
-	[first, second] = await Promise.all([
-		startCountingProxy(serverPort, (address) => (address.includes('/broken/') ? 500 : undefined)),
-		startCountingProxy(serverPort),
-	]);
-	const ports = [first.port, second.port] as const;
-	[varnish] = await Promise.all([startVarnish(ports), publisher.start().then(() => waitUntilLive(addresses))]);
-	nginx = await startNginx(ports, varnish.port);
+	await publisher.start();
+	await waitUntilLive(addresses);
 	const multivariant = await (await fetch(new URL('/hls/demo/index.m3u8', httpUrl))).text();
 	playlist = `/hls/demo/${/^\S+\/video0\/index\.m3u8$/m.exec(multivariant)![0]}`;
 });
@@ -219,43 +223,66 @@ describe('a video', () => {
 		}, 'a video');
 	});
 
-	it('is kept while it is public, is never kept while it is private, and is gone after a purge', async () => {
-		const media = (): string => video.playlistUrl!.replace('index.m3u8', 'video0/segment1.m4s');
-		const [path, other] = [media(), await segmentPath()];
-		for (const cache of [varnish, nginx]) {
-			for (const address of [path, other, path]) {
-				expect((await get(cache, address, { headers: { cookie } })).status).toBe(200);
-			}
+	const mediaPath = (): string => video.playlistUrl!.replace('index.m3u8', 'video0/segment1.m4s');
+	const setVisibility = async (visibility: OwnVideo['visibility']): Promise<void> => {
+		const body = JSON.stringify({ visibility });
+		video = await api<OwnVideo>(`/api/v1/videos/${video.id}`, { method: 'PATCH', body });
+	};
+	/** Answers of both caches. */
+	const both = async (path: string, init: RequestInit = {}): Promise<Answer[]> => [
+		await get(varnish, path, init),
+		await get(nginx, path, init),
+	];
+
+	it('is kept by both caches while it is public, for signed-in viewers too', async () => {
+		const path = mediaPath();
+		for (const headers of [{ cookie }, {}]) {
+			expect(statuses(await both(path, { headers }))).toEqual([200]);
 		}
 		expect(asked(path)).toBe(2);
+		const playlists = await both(video.playlistUrl!);
+		expect(statuses(playlists)).toEqual([200]);
+	});
+
+	it('is not purged by viewers, nor together with others', async () => {
+		const path = mediaPath();
 		const prefix = video.playlistUrl!.replace('index.m3u8', '');
-		video = await api<OwnVideo>(`/api/v1/videos/${video.id}`, {
-			method: 'PATCH',
-			body: JSON.stringify({ visibility: 'private' }),
-		});
-		expect(video.purgePaths).toEqual([prefix]);
 		for (const cache of [varnish, nginx]) {
-			// Still there, until it is purged; and only the servers may do that.
-			expect((await get(cache, path)).status).toBe(200);
 			expect(await purge(cache, prefix, '127.0.0.2')).toBe(403);
 			expect(await purge(cache, '/vod/')).toBe(400);
-			expect(await purge(cache, `/vod/${'A'.repeat(22)}/`)).toBeLessThan(300);
-			expect((await get(cache, path)).status).toBe(200);
+			expect(await purge(cache, '/vod/.*/')).toBe(400);
 			for (let time = 0; time < 2; time++) {
-				expect(await purge(cache, prefix)).toBeLessThan(300);
+				expect(await purge(cache, `/vod/${'A'.repeat(22)}/`)).toBeLessThan(300);
 			}
-			expect((await get(cache, path)).status).toBe(410);
-			expect((await get(cache, other)).headers.get('x-cache')).toBe('HIT');
-			// Now it is private: its owner is answered by the server each time, and a stranger is not.
-			for (const address of [video.playlistUrl!, media()]) {
-				const before = asked(address);
-				const owner = [await get(cache, address, { headers: { cookie } })];
-				owner.push(await get(cache, address, { headers: { cookie } }));
-				expect([...statuses(owner), asked(address) - before]).toEqual([200, 2]);
-			}
-			expect((await get(cache, video.playlistUrl!)).status).toBe(404);
-			expect((await get(cache, video.playlistUrl!, { headers: { cookie } })).status).toBe(200);
+			expect((await get(cache, path)).headers.get('x-cache')).toBe('HIT');
 		}
+	});
+
+	it('is purged by the server itself when it becomes private, and never kept then', async () => {
+		const [path, other] = [mediaPath(), await segmentPath()];
+		await both(other);
+		await setVisibility('private');
+		expect(video.purgePaths).toEqual([path.replace('video0/segment1.m4s', '')]);
+		await until(async () => statuses(await both(path)).join() === '410', 'the caches are purged');
+		expect((await both(other)).map(({ headers }) => headers.get('x-cache'))).toEqual(['HIT', 'HIT']);
+		for (const address of [video.playlistUrl!, mediaPath()]) {
+			const before = asked(address);
+			for (let time = 0; time < 2; time++) {
+				expect(statuses(await both(address, { headers: { cookie } }))).toEqual([200]);
+			}
+			expect(asked(address) - before).toBe(4);
+		}
+		// A stranger's refusal does not keep the owner out.
+		expect(statuses(await both(video.playlistUrl!))).toEqual([404]);
+		expect(statuses(await both(video.playlistUrl!, { headers: { cookie } }))).toEqual([200]);
+	});
+
+	it('is purged by the server itself when it is deleted', async () => {
+		await setVisibility('public');
+		const path = mediaPath();
+		expect(statuses(await both(path))).toEqual([200]);
+		await api(`/api/v1/videos/${video.id}`, { method: 'DELETE' });
+		await until(async () => statuses(await both(path)).join() === '410', 'the caches are purged');
 	});
 });
 

@@ -246,9 +246,17 @@ export class ApiBench {
 				maxSeconds: 3600,
 				archiveSeconds: 60,
 				mediaFolder: tmpdir(),
+				cdns: [],
+				purge: { urls: [], method: 'PURGE' },
 			},
 		);
-		const videoStore = new VideoStore({ database, clock, deleteMedia: jobs.add, makePictures: jobs.add });
+		const videoStore = new VideoStore({
+			database,
+			clock,
+			deleteMedia: jobs.add,
+			purge: jobs.add,
+			makePictures: jobs.add,
+		});
 		const app = fastify({ ...requestLimits(() => clock.nowMs()) });
 		registerErrorHandler(app, logger);
 		await registerOpenApi(app, '0.0.0');

@@ -5,6 +5,7 @@ import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
+import type { Cdn } from '../../packager/config/packager-config.ts';
 import type { Packager } from '../../packager/create-packager.ts';
 import type { PictureMaker } from '../../packager/pictures/picture-maker.ts';
 import type { ObjectStore } from '../../packager/store/object-store.ts';
@@ -12,6 +13,7 @@ import type { Accounts } from '../accounts/create-accounts.ts';
 import type { Channels } from '../channels/create-channels.ts';
 import type { Database } from '../platform/database/database.ts';
 import type { Jobs } from '../platform/jobs/jobs.ts';
+import { createCachePurges, type CachePurgeConfig } from './cache-purges.ts';
 import { RecordingLimits, type RecordingLimitsConfig } from './recording-limits.ts';
 import { Recordings, type RecordingsConfig } from './recordings.ts';
 import { VideoDirectory } from './video-directory.ts';
@@ -19,6 +21,7 @@ import { DELETE_MEDIA, defineVideoJobs } from './video-jobs.ts';
 import { VideoPictures } from './video-pictures.ts';
 import { VideoPlaylists } from './video-playlists.ts';
 import { authorizePlayback, createVideoRoutes, type VideoRoutesDependencies } from './video-routes.ts';
+import { vodPath } from './video-row.ts';
 import { VideoStore } from './video-store.ts';
 import { createVodRoutes } from './vod-routes.ts';
 
@@ -39,7 +42,8 @@ type VideosDependencies = {
 	channels: Pick<Channels, 'access'>;
 };
 
-export type VideosConfig = RecordingLimitsConfig & RecordingsConfig & { mediaFolder: string };
+export type VideosConfig = RecordingLimitsConfig &
+	RecordingsConfig & { mediaFolder: string; cdns: readonly Cdn[]; purge: CachePurgeConfig };
 
 /** @internal for tests */
 export type Videos = {
@@ -62,9 +66,11 @@ export function createVideos(deps: VideosDependencies, config: VideosConfig): Vi
 		database,
 		clock,
 		deleteMedia: (handle, videoId) => jobs.add(handle, DELETE_MEDIA, { videoId }),
+		purge: (handle, pathSecret) => addPurges(handle, vodPath(pathSecret)),
 		makePictures: (handle, videoId, which) => pictures.add(handle, videoId, which),
 	});
 	defineVideoJobs({ jobs, videos, store, logger });
+	const addPurges = createCachePurges({ jobs, clock, logger }, config.purge);
 	const directory = new VideoDirectory({ videos, clock });
 	const pictures = new VideoPictures({
 		...deps,
@@ -87,7 +93,7 @@ export function createVideos(deps: VideosDependencies, config: VideosConfig): Vi
 		config,
 	);
 	scope.onClose(() => recordings.close());
-	const playlists = new VideoPlaylists({ videos, clock });
+	const playlists = new VideoPlaylists({ videos, clock }, config);
 	return {
 		routes: async (app) => {
 			await app.register(createVideoRoutes({ ...deps, videos, recordings, limits, directory, access, config }));

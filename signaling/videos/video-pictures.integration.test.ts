@@ -75,6 +75,7 @@ describe('the jobs of pictures', () => {
 		store = new VideoStore({
 			...common,
 			deleteMedia: async () => true,
+			purge: async () => true,
 			makePictures: (handle, videoId, which) => pictures.add(handle, videoId, which),
 		});
 		const pictures: VideoPictures = new VideoPictures({

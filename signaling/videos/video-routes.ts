@@ -34,7 +34,7 @@ import type { RecordingLimits } from './recording-limits.ts';
 import { isRecordingWanted, type Recordings } from './recordings.ts';
 import type { VideoDirectory } from './video-directory.ts';
 import { describePictures } from './video-picture-routes.ts';
-import type { VideoRecord } from './video-row.ts';
+import { vodPath, type VideoRecord } from './video-row.ts';
 import type { VideoStore } from './video-store.ts';
 
 export type VideoRoutesDependencies = {
@@ -296,7 +296,7 @@ function describe({ recordings }: VideoRoutesDependencies, video: VideoRecord, i
 		visibility: video.visibility,
 		startedAt: video.startedAt.toISOString(),
 		durationSeconds,
-		playlistUrl: isPlayable ? `${vodPath(video)}index.m3u8` : null,
+		playlistUrl: isPlayable ? `${vodPath(video.pathSecret)}index.m3u8` : null,
 		...describePictures(video),
 		...(isOwner
 			? {
@@ -309,10 +309,6 @@ function describe({ recordings }: VideoRoutesDependencies, video: VideoRecord, i
 	};
 }
 
-function vodPath({ pathSecret }: VideoRecord): string {
-	return `/vod/${pathSecret}/`;
-}
-
 function purgePaths(video: VideoRecord): string[] {
-	return [vodPath(video)];
+	return [vodPath(video.pathSecret)];
 }

@@ -32,6 +32,8 @@ type VideoStoreDependencies = {
 	clock: Clock;
 	/** Adds the job that deletes a video's media, in the transaction that deletes the video. */
 	deleteMedia: (handle: Queryable, videoId: string) => Promise<unknown>;
+	/** Likewise those that make caches forget an address of its media that is not valid any more. */
+	purge: (handle: Queryable, pathSecret: string) => Promise<unknown>;
 	/** Likewise for its pictures: a first one in the transaction that makes the video, all in the one that ends it. */
 	makePictures: (handle: Queryable, videoId: string, which: 'first' | 'all') => Promise<unknown>;
 };
@@ -306,6 +308,7 @@ export class VideoStore {
 					before.path_secret,
 					this.#now(),
 				]);
+				await this.#deps.purge(handle, before.path_secret);
 			}
 			await handle.query(
 				`UPDATE videos SET title = COALESCE($2, title), visibility = COALESCE($3, visibility),
@@ -330,6 +333,7 @@ export class VideoStore {
 					row.path_secret,
 					this.#now(),
 				]);
+				await this.#deps.purge(handle, row.path_secret);
 				await this.#deps.deleteMedia(handle, id);
 			}
 			return row !== undefined;

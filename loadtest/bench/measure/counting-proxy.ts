@@ -20,9 +20,12 @@ export interface CountingProxy {
 /** More addresses are not counted. */
 const MAX_ADDRESSES = 200_000;
 
-/** `answer`: instead of the server's, for addresses for which it returns a status; the body is empty then. */
+/**
+ * `targetPort`: undefined while the server has not started. `answer`: instead of the server's, for addresses for which
+ * it returns a status; the body is empty then.
+ */
 export async function startCountingProxy(
-	targetPort: number,
+	targetPort: () => number | undefined,
 	answer: (address: string) => number | undefined = () => undefined,
 ): Promise<CountingProxy> {
 	const counts = new Map<string, number>();
@@ -33,13 +36,14 @@ export async function startCountingProxy(
 		if (counts.has(address) || counts.size < MAX_ADDRESSES) {
 			counts.set(address, (counts.get(address) ?? 0) + 1);
 		}
-		const status = answer(address);
+		const port = targetPort();
+		const status = port === undefined ? 503 : answer(address);
 		if (status !== undefined) {
 			response.writeHead(status, { 'cache-control': 'no-store' }).end();
 			return;
 		}
 		const { method, headers } = outer;
-		const inner = httpRequest({ host: '127.0.0.1', port: targetPort, path: address, method, headers, agent });
+		const inner = httpRequest({ host: '127.0.0.1', port, path: address, method, headers, agent });
 		inner.on('response', (from) => {
 			response.writeHead(from.statusCode!, from.headers);
 			from.pipe(response);
