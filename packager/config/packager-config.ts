@@ -33,7 +33,7 @@ export const CDN_SCHEMA = Type.Object(
 	{
 		// §4.4.6.2: a Pathway ID consists of these characters.
 		id: Type.String({ pattern: '^[A-Za-z0-9._-]{1,32}$' }),
-		baseUrl: Type.String({ pattern: '^https?://[^\\s?#"]{1,500}$' }),
+		baseUrl: Type.String({ pattern: '^https?://[^\\s?#@"]{1,500}$' }),
 		/** Share of the players that begin there, relative to the others; 0: only when the others fail. */
 		weight: Type.Optional(Type.Number({ minimum: 0, maximum: 1000 })),
 	},

@@ -216,9 +216,9 @@ const HLS_CONFIG_SCHEMA = Type.Object({
 		default: [],
 		maxItems: 8,
 	}),
-	purgeUrls: Type.Array(Type.String({ pattern: '^https?://[^\\s?#]+$', maxLength: 500 }), {
+	purgeUrls: Type.Array(Type.String({ pattern: '^https?://[^\\s?#@]+$', maxLength: 500 }), {
 		...field({
-			expected: 'a list of addresses with http:// or https://',
+			expected: 'a list of addresses with http:// or https://, without user and query',
 			description:
 				'Caches that the server purges itself when a video is deleted, expires or gets another visibility. Each gets a request for each path, such as PURGE http://127.0.0.1:6081/vod/…/.',
 		}),
