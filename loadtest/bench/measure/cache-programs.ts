@@ -38,7 +38,7 @@ export async function startVarnish(serverPorts: readonly [number, number]): Prom
 	const options = [
 		...['-F', '-a', `127.0.0.1:${port}`, '-f', path.join(folder, 'spillway.vcl'), '-n', path.join(folder, 'work')],
 		// Without the accounts of the package, which a container may lack.
-		...['-j', 'none', '-s', 'default,128m', '-s', 'Transient=malloc,64m', '-p', 'thread_pools=1'],
+		...['-j', 'none', '-s', 'malloc,128m', '-s', 'Transient=malloc,64m', '-p', 'thread_pools=1'],
 	];
 	return launch(program, options, { folder, port });
 }
