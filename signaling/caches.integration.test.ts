@@ -151,7 +151,7 @@ describe('a live broadcast', () => {
 		expect(statuses(answers)).toEqual([200]);
 		expect(answers[0]!.headers.get('cache-control')).toBe('no-store');
 		expect(asked(path)).toBe(1);
-		// Not one after the other: each would be held again.
+		// Not one after the other, when each is held again.
 		expect(Math.max(...answers.map(({ tookMs }) => tookMs))).toBeLessThan(3500);
 		await get(varnish, path);
 		expect(asked(path)).toBe(2);
@@ -193,6 +193,7 @@ describe('a live broadcast', () => {
 				expect((await get(cache, '/api/v1/channels/demo', { method })).status).toBe(200);
 			}
 			expect(asked('/api/v1/channels/demo') - before).toBe(2);
+			expect(first.headersOf('/api/v1/channels/demo')?.['x-forwarded-for']).toBe('127.0.0.1');
 			const offer = { method: 'POST', headers: { 'content-type': 'application/sdp' }, body: 'v=0' };
 			expect((await get(cache, '/whep/demo', offer)).status).toBeGreaterThanOrEqual(400);
 		}
@@ -240,6 +241,7 @@ describe('a video', () => {
 			expect(statuses(await both(path, { headers }))).toEqual([200]);
 		}
 		expect(asked(path)).toBe(2);
+		expect(first.headersOf(path)).not.toHaveProperty('cookie');
 		const playlists = await both(video.playlistUrl!);
 		expect(statuses(playlists)).toEqual([200]);
 	});
@@ -287,12 +289,18 @@ describe('a video', () => {
 });
 
 describe('a server that is killed', () => {
-	it('is replaced by the second one at once', async () => {
+	it('is replaced by the second one at once, and makes no failure of what is missing', async () => {
 		await first.close();
 		const { sequence } = await edge();
 		const path = `${playlist}?_HLS_msn=${sequence}&_HLS_part=0`;
 		expect(statuses(await crowd(varnish, path))).toEqual([200]);
 		expect((await get(nginx, await segmentPath())).status).toBe(200);
 		expect(second.count(path)).toBe(1);
+		// Once the probes have noticed, the dead one is asked last.
+		const missing = (number: number): string => `/hls/nobody${number}/index.m3u8`;
+		for (let number = 0; number < 10; number++) {
+			expect((await get(varnish, missing(number))).status).toBe(404);
+			await sleep(systemClock, 100);
+		}
 	});
 });

@@ -11,7 +11,7 @@ import std;
 # A server that is not ready is left out while another one is.
 probe ready {
 	.url = "/readyz";
-	.interval = 2s;
+	.interval = 2s; # edit: probe interval
 	.timeout = 1s;
 	.window = 3;
 	.threshold = 2;
@@ -160,6 +160,7 @@ sub vcl_backend_response {
 	# A live channel is on one server only.
 	if (beresp.status == 404 && bereq.retries == 0 && bereq.url ~ "^/hls/") {
 		set bereq.http.X-Tried = beresp.backend.name;
+		set bereq.http.X-Missing = "there";
 		return (retry);
 	}
 	if (bereq.uncacheable) {
@@ -186,11 +187,20 @@ sub vcl_backend_error {
 		set bereq.http.X-Tried = beresp.backend.name;
 		return (retry);
 	}
-	set beresp.status = 503;
 	set beresp.http.Content-Type = "application/problem+json";
+	set beresp.http.Access-Control-Allow-Origin = "*";
+	# One server does not have it, and the other one does not answer.
+	if (bereq.http.X-Missing) {
+		set beresp.status = 404;
+		set beresp.http.Cache-Control = "public, max-age=1";
+		set beresp.ttl = 1s;
+		set beresp.grace = 0s;
+		set beresp.body = {"{ "status": 404, "title": "The server that answers does not have it." }"};
+		return (deliver);
+	}
+	set beresp.status = 503;
 	set beresp.http.Cache-Control = "no-store";
 	set beresp.http.Retry-After = "1";
-	set beresp.http.Access-Control-Allow-Origin = "*";
 	set beresp.body = {"{ "status": 503, "title": "No server answers the cache." }"};
 	if (!bereq.uncacheable) {
 		call for_those_who_wait;

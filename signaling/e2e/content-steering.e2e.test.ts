@@ -1,4 +1,4 @@
-/** Playlists that name two CDNs: hls.js, shaka-player and the product's player, and one CDN that dies while they play. */
+/** Playlists that name two CDNs: hls.js, shaka-player and the product's player, and one that dies while they play. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CountingProxy, startCountingProxy } from '../../loadtest/bench/measure/counting-proxy.ts';
@@ -22,8 +22,8 @@ let second: CountingProxy;
 let address: string;
 
 beforeAll(async () => {
-	let port: number | undefined;
-	[first, second] = await Promise.all([startCountingProxy(() => port), startCountingProxy(() => port)]);
+	const started: { port?: number } = {};
+	[first, second] = await Promise.all([startCountingProxy(() => started.port), startCountingProxy(() => started.port)]);
 	const baseUrl = (proxy: CountingProxy): string => `http://127.0.0.1:${proxy.port}`;
 	server = await ServerUnderTest.start({
 		SPILLWAY_HLS_CDNS: JSON.stringify([
@@ -32,7 +32,7 @@ beforeAll(async () => {
 		]),
 	});
 	const { httpUrl } = server.addresses;
-	port = Number(new URL(httpUrl).port);
+	started.port = Number(new URL(httpUrl).port);
 	address = new URL('/hls/demo/index.m3u8', httpUrl).href;
 	publisher = createPublisher('rtmp', TEST_SETTINGS, server.addresses);
 	await publisher.start();

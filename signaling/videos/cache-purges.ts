@@ -12,7 +12,7 @@ export type CachePurgeConfig = {
 	method: string;
 };
 
-/** One path at one cache. With the pauses between, attempts continue for half a day: what is kept lives a day at most. */
+/** One path at one cache. With the pauses attempts continue for half a day; what is kept lives a day at most. */
 const PURGE_CACHE = {
 	name: 'purge-cache',
 	data: Type.Object({ cacheUrl: Type.String(), path: Type.String() }),
@@ -35,7 +35,7 @@ type CachePurgesDependencies = {
 };
 
 /** Adds the purges of all addresses that begin with a path, in the transaction of the change. */
-export type AddPurges = (handle: Queryable, path: string) => Promise<void>;
+type AddPurges = (handle: Queryable, path: string) => Promise<void>;
 
 /** Defines the job; call it before the jobs start. */
 export function createCachePurges(

@@ -29,6 +29,7 @@ export async function startVarnish(serverPorts: readonly [number, number]): Prom
 	const folder = await mkdtemp(path.join(tmpdir(), 'spillway-varnish-'));
 	const port = await freePort();
 	await writeEdited('varnish.vcl', path.join(folder, 'spillway.vcl'), {
+		'probe interval': ['2s', '0.2s'],
 		'server 1 host': ['127.0.0.1', '127.0.0.1'],
 		'server 1 port': ['8080', String(serverPorts[0])],
 		'server 2 host': ['127.0.0.1', '127.0.0.1'],

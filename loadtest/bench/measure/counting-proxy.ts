@@ -1,6 +1,6 @@
 /** A proxy between a cache and a server that counts what the cache asks for, and can be killed as a server is. */
 import { once } from 'node:events';
-import { Agent, createServer, request as httpRequest } from 'node:http';
+import { Agent, createServer, type IncomingHttpHeaders, request as httpRequest } from 'node:http';
 import type { Socket } from 'node:net';
 
 /** A running proxy. */
@@ -11,6 +11,8 @@ export interface CountingProxy {
 	readonly counts: ReadonlyMap<string, number>;
 	/** Requests for an address with its query. */
 	count(address: string): number;
+	/** Headers of the newest request for a recent address. */
+	headersOf(address: string): IncomingHttpHeaders | undefined;
 	/** Forgets the counts. */
 	reset(): void;
 	/** Ends all connections and the port. Idempotent. */
@@ -19,6 +21,7 @@ export interface CountingProxy {
 
 /** More addresses are not counted. */
 const MAX_ADDRESSES = 200_000;
+const KEPT_HEADERS = 200;
 
 /**
  * `targetPort`: undefined while the server has not started. `answer`: instead of the server's, for addresses for which
@@ -29,12 +32,18 @@ export async function startCountingProxy(
 	answer: (address: string) => number | undefined = () => undefined,
 ): Promise<CountingProxy> {
 	const counts = new Map<string, number>();
+	const newestHeaders = new Map<string, IncomingHttpHeaders>();
 	const agent = new Agent({ keepAlive: true });
 	const sockets = new Set<Socket>();
 	const server = createServer((outer, response) => {
 		const address = outer.url ?? '';
 		if (counts.has(address) || counts.size < MAX_ADDRESSES) {
 			counts.set(address, (counts.get(address) ?? 0) + 1);
+		}
+		newestHeaders.delete(address);
+		newestHeaders.set(address, outer.headers);
+		if (newestHeaders.size > KEPT_HEADERS) {
+			newestHeaders.delete(newestHeaders.keys().next().value!);
 		}
 		const port = targetPort();
 		const status = port === undefined ? 503 : answer(address);
@@ -62,6 +71,7 @@ export async function startCountingProxy(
 		port: (server.address() as { port: number }).port,
 		counts,
 		count: (address) => counts.get(address) ?? 0,
+		headersOf: (address) => newestHeaders.get(address),
 		reset: () => counts.clear(),
 		close: async () => {
 			agent.destroy();

@@ -8,8 +8,8 @@ export const PERMISSIONS_POLICY =
 	'camera=(self), microphone=(self), display-capture=(self), geolocation=(), payment=(), usb=(), serial=(), hid=(), midi=()';
 
 /**
- * Pages load from the server only, and media also from `mediaOrigins`, such as CDNs. hls.js needs blob: for media and for
- * its worker.
+ * Pages load from the server only, and media also from `mediaOrigins`, such as CDNs. hls.js needs blob: for media and
+ * for its worker.
  */
 export function contentSecurityPolicy(mediaOrigins: readonly string[] = []): string {
 	const media = mediaOrigins.map((origin) => ` ${origin}`).join('');

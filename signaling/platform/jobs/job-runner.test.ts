@@ -142,7 +142,10 @@ describe('JobRunner', () => {
 		isBusy = true;
 		const begun: string[] = [];
 		const kind = (name: string, isUrgent: boolean) => ({
-			...{ name, isUrgent, concurrency: 1, expireSeconds: 600 },
+			name,
+			isUrgent,
+			concurrency: 1,
+			expireSeconds: 600,
 			work: async () => void begun.push(name),
 		});
 		const urgentStore = new FakeStore(['slow', 'export']);

@@ -9,7 +9,7 @@ import { HttpStatusError, type HttpAnswer, type HttpRequest } from './http-reque
 /** A CDN, and what the addresses of its media begin with. */
 export type Pathway = { id: string; base: string };
 
-/** Of a multivariant playlist: the address of the manifest, and the pathways; the ladder's addresses are of the first. */
+/** Of a multivariant playlist: address of the manifest, and the pathways; the ladder's addresses are of the first. */
 export type Steering = { url: string; pathways: readonly Pathway[] };
 
 /** No server holds a request of media for so long. */
