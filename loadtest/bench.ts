@@ -7,6 +7,7 @@ import { writeFile } from 'node:fs/promises';
 import { systemClock } from '../core/lifecycle/clock.ts';
 import { DELIVERY_TIERS } from '../core/protocol/tiers.ts';
 import { type BenchCommand, readBenchOptions } from './bench/bench-options.ts';
+import { cache, CACHE_KINDS } from './bench/cache.ts';
 import { churn } from './bench/churn.ts';
 import { direct } from './bench/direct.ts';
 import { emergencies } from './bench/emergencies.ts';
@@ -38,6 +39,7 @@ const COMMANDS: Readonly<Record<string, BenchCommand>> = {
 	'line-steps': lineSteps,
 	'rung-changes': rungChanges,
 	churn,
+	cache,
 	'on-air': onAir,
 	recordings,
 	'recorder-kills': recorderKills,
@@ -60,6 +62,7 @@ ${Object.entries(COMMANDS)
   --lines Mbit/s,…  --losses %,…  --loss-burst n  --reorder %  --round-trip ms  --congestion cubic|bbr
   --kinds a,b (of the poor line: ${Object.keys(POOR_LINE_KINDS).join(', ')})  --svg path (of the line's steps)
   --attacks a,b   of: ${Object.keys(ATTACKS).join(', ')}
+  --through a,b   of: ${CACHE_KINDS.join(', ')} (before the --viewers n, at least 20)
   --hand-overs n (each way, of each of --viewers n)  --film-strips path (begin of the files' names)
   --ladder automatic|off|480p30,…   rungs of the server that is started (default: off)
   --size 1280x720  --bitrate 2500000  --gop 2  --sample-rate 48000

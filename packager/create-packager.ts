@@ -92,6 +92,7 @@ class LlHlsPackager extends TypedEmitter<{ advanced: [] }> implements Packager {
 				return entry?.broadcast.channelName === channelName ? entry.origin : undefined;
 			},
 			clientKey: deps.clientKey ?? String,
+			cdns: deps.config.cdns,
 		});
 	}
 

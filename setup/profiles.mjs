@@ -18,5 +18,5 @@ export const PROFILES = {
 	/** The product. */
 	start: { programs: ['ffmpeg'], worker: true },
 	/** Integration and end-to-end tests, benchmarks. */
-	test: { programs: ['ffmpeg', 'chromium', 'redis', 'postgresql'], worker: true, s3: true },
+	test: { programs: ['ffmpeg', 'chromium', 'redis', 'postgresql', 'varnish', 'nginx'], worker: true, s3: true },
 };

@@ -2,7 +2,7 @@
 
 /**
  * @typedef {import('./operating-system.mjs').PackageManager} PackageManager
- * @typedef {'ffmpeg' | 'chromium' | 'redis' | 'postgresql'} ProgramName
+ * @typedef {'ffmpeg' | 'chromium' | 'redis' | 'postgresql' | 'varnish' | 'nginx'} ProgramName
  *
  * @typedef {object} SystemProgram
  * @property {string} purpose For the message that it is missing.
@@ -79,6 +79,36 @@ export const SYSTEM_PROGRAMS = {
 			apk: 'postgresql',
 			brew: 'postgresql@17',
 		},
+	},
+	varnish: {
+		purpose: 'is tested as a cache of live playlists and parts',
+		names: ['varnishd'],
+		folders: ['/usr/sbin'],
+		variable: 'VARNISHD_BIN',
+		packages: {
+			apt: 'varnish',
+			dnf: 'varnish',
+			pacman: 'varnish',
+			zypper: 'varnish',
+			apk: 'varnish',
+			brew: 'varnish',
+		},
+		services: ['varnish.service', 'varnishncsa.service'],
+	},
+	nginx: {
+		purpose: 'is tested as a cache of segments and videos',
+		names: ['nginx'],
+		folders: ['/usr/sbin'],
+		variable: 'NGINX_BIN',
+		packages: {
+			apt: 'nginx-light',
+			dnf: 'nginx',
+			pacman: 'nginx',
+			zypper: 'nginx',
+			apk: 'nginx',
+			brew: 'nginx',
+		},
+		services: ['nginx.service'],
 	},
 };
 

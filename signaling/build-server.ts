@@ -49,7 +49,7 @@ import { isReachedByTls, type ServerConfig } from './server/server-config.ts';
 import {
 	accountsConfig,
 	allowedOrigins,
-	mediaOrigin,
+	mediaOrigins,
 	rtmpConfig,
 	sfuConfig,
 	videosConfig,
@@ -317,7 +317,7 @@ async function assemble(
 		await app.register(
 			createWebPages(
 				{ isChannel: (name) => channels.locator.mayExist(name), isVideo: (id) => videos.mayExist(id) },
-				{ folder: webFolder, mediaOrigin: mediaOrigin(config) },
+				{ folder: webFolder, mediaOrigins: mediaOrigins(config) },
 			),
 		);
 	}

@@ -243,9 +243,21 @@ function parseVariable(field: ConfigField, text: string): unknown {
 		case 'boolean':
 			return trimmed === 'true' || trimmed === '1' ? true : trimmed === 'false' || trimmed === '0' ? false : text;
 		case 'list':
-			return trimmed.split(',').map((item) => item.trim()).filter((item) => item !== ''); // prettier-ignore
+			return parseList(trimmed);
 		case 'string':
 			return trimmed;
+	}
+}
+
+/** Texts with commas between, or JSON, which a list of objects needs. Text that is no JSON is no list either. */
+function parseList(text: string): unknown {
+	if (!text.startsWith('[')) {
+		return text.split(',').map((item) => item.trim()).filter((item) => item !== ''); // prettier-ignore
+	}
+	try {
+		return JSON.parse(text);
+	} catch {
+		return text;
 	}
 }
 

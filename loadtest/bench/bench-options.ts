@@ -27,6 +27,7 @@ const OPTIONS = {
 	'hand-overs': { type: 'string', default: '50' },
 	viewers: { type: 'string', default: '1' },
 	attacks: { type: 'string' },
+	through: { type: 'string', default: 'varnish' },
 	'film-strips': { type: 'string' },
 	rounds: { type: 'string', default: '10' },
 	lines: { type: 'string', default: '8,2,1.2,0.6,0.35' },
@@ -104,6 +105,7 @@ export function readBenchOptions() {
 		awayMs: number('away') * 1000,
 		/** Read by their commands. */
 		attacks: values.attacks,
+		through: values.through,
 		kinds: values.kinds,
 		filmStrips: values['film-strips'],
 		server: readServer(values),

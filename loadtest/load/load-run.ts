@@ -152,7 +152,7 @@ class LoadRun {
 			role,
 			processName: `${role}-${index + 1}`,
 			arrivalsMs,
-			isPinnedToHls: false,
+			isPinnedToHls: options.isAudiencePinnedToHls,
 			hlsVariant: options.hlsVariant,
 			endpoints,
 			channel: options.channel,

@@ -10,7 +10,8 @@ export const LOAD_TEST_USAGE = `npm run loadtest -- [options]
 Audience
   --webrtc n         WebRTC viewers (real ICE, DTLS and SRTP)
   --hls n            LL-HLS viewers (blocking playlists, parts, a buffer); --hls-variant highest|lowest|spread
-  --audience n       viewers with a signaling socket, who play the tier that the server decides
+  --audience n       viewers with a signaling socket, who play the tier that the server decides, or with --audience-hls
+                     LL-HLS by their own choice
   --chat n           chatters; --chat-rate n messages/s together (default 5), from --chat-senders n of them
                      (default: as many as it takes for each to write every second second)
   --pixel-sample n   viewers in headless Chromium, read from their pixels, as a cross-check (needs --publish)
@@ -36,6 +37,8 @@ Exit codes: 0 kept, 1 a threshold was not kept or the run failed, 2 wrong comman
 export type LoadOptions = {
 	counts: { webrtc: number; hls: number; audience: number; chat: number; pixel: number };
 	hlsVariant: VariantChoice;
+	/** The audience chooses LL-HLS. */
+	isAudiencePinnedToHls: boolean;
 	chatSenderCount: number;
 	/** Messages per second, all senders together. */
 	chatRate: number;
@@ -73,6 +76,7 @@ const OPTIONS = {
 	hls: { type: 'string', multiple: true },
 	'hls-variant': { type: 'string', default: 'highest' },
 	audience: { type: 'string', default: '0' },
+	'audience-hls': { type: 'boolean', default: false },
 	chat: { type: 'string', default: '0' },
 	'chat-senders': { type: 'string' },
 	'chat-rate': { type: 'string', default: '5' },
@@ -127,6 +131,7 @@ export function parseLoadOptions(commandLine: readonly string[]): LoadOptions | 
 			pixel: number(values['pixel-sample'], '--pixel-sample', 0, MAX_PIXEL_VIEWERS),
 		},
 		hlsVariant: variantChoice(values['hls-variant']),
+		isAudiencePinnedToHls: values['audience-hls'],
 		chatSenderCount: number(values['chat-senders'] ?? enoughSenders, '--chat-senders', 1, MAX_SENDERS),
 		chatRate,
 		rampMs: duration(values.ramp, '--ramp'),

@@ -28,6 +28,20 @@ export const SEGMENT_TARGET_SECONDS = 2;
 /** A segment is cut without a key frame rather than pass this: EXTINF rounds to 3 up to, not including, 3.5 s. */
 export const SEGMENT_MAXIMUM_SECONDS = 3.45;
 
+/** One CDN, or one cache of one's own. */
+export const CDN_SCHEMA = Type.Object(
+	{
+		// §4.4.6.2: a Pathway ID consists of these characters.
+		id: Type.String({ pattern: '^[A-Za-z0-9._-]{1,32}$' }),
+		baseUrl: Type.String({ pattern: '^https?://[^\\s?#@"]{1,500}$' }),
+		/** Share of the players that begin there, relative to the others; 0: only when the others fail. */
+		weight: Type.Optional(Type.Number({ minimum: 0, maximum: 1000 })),
+	},
+	{ additionalProperties: false },
+);
+
+export type Cdn = Static<typeof CDN_SCHEMA>;
+
 /** Settings of the packager, with defaults, units and limits. Unknown keys are errors. */
 const PACKAGER_CONFIG_SCHEMA = Type.Object(
 	{
@@ -76,6 +90,11 @@ const PACKAGER_CONFIG_SCHEMA = Type.Object(
 			minimum: 1,
 			maximum: 1_000_000,
 			description: 'Requests of one address that are held at once, over all broadcasts. More get a 503.',
+		}),
+		cdns: Type.Array(CDN_SCHEMA, {
+			default: [],
+			maxItems: 8,
+			description: 'CDNs that playlists name; none: media has addresses relative to the playlist.',
 		}),
 	},
 	{ additionalProperties: false },

@@ -7,6 +7,7 @@ import { checkAdvanceLimit, type DeliveryDirectives } from '../playlist/delivery
 import type { TrackId } from '../../core/media/access-unit.ts';
 import { formatDvrPlaylist } from '../playlist/dvr-playlist.ts';
 import { formatMediaPlaylist } from '../playlist/media-playlist.ts';
+import { pathwaysOf, type Pathway } from '../playlist/content-steering.ts';
 import { multivariantPlaylistOf } from '../playlist/multivariant-playlist.ts';
 import type { Rendition } from '../rendition/rendition.ts';
 import { BlockingReload, type WaitResult } from './blocking-reload.ts';
@@ -71,10 +72,15 @@ export class BroadcastOrigin {
 		return this.#deps.broadcast.channelName;
 	}
 
-	/** The broadcast must be ready. `base` leads from the request's address to the channel's, behind any proxy. */
+	/**
+	 * The broadcast must be ready. `base` leads from the request's address to the channel's, behind any proxy, unless
+	 * there are CDNs.
+	 */
 	multivariantPlaylist(base: string): string {
 		const { broadcastId, offered } = this.#deps.broadcast;
-		return multivariantPlaylistOf(offered, ({ trackId }) => `${base}${broadcastId}/${trackId}/index.m3u8`);
+		const pathways = this.#pathways;
+		const start = pathways.length === 0 ? base : '';
+		return multivariantPlaylistOf(offered, ({ trackId }) => `${start}${broadcastId}/${trackId}/index.m3u8`, pathways);
 	}
 
 	/**
@@ -118,7 +124,13 @@ export class BroadcastOrigin {
 		const { broadcastId, offered, archive } = this.#deps.broadcast;
 		const archived = offered.filter(({ trackId }) => (archive?.segments(trackId).length ?? 0) > 0);
 		const listed = archived.length > 0 ? archived : offered;
-		return multivariantPlaylistOf(listed, ({ trackId }) => `${base}${broadcastId}/${trackId}/dvr.m3u8`);
+		const pathways = this.#pathways;
+		const start = pathways.length === 0 ? base : '';
+		return multivariantPlaylistOf(listed, ({ trackId }) => `${start}${broadcastId}/${trackId}/dvr.m3u8`, pathways);
+	}
+
+	get #pathways(): Pathway[] {
+		return pathwaysOf(this.#deps.config.cdns, `/hls/${this.channelName}/`);
 	}
 
 	/**

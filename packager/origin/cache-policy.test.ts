@@ -14,6 +14,7 @@ it('gives each kind of answer its cache life', () => {
 		'private-video-playlist': 'private, no-store',
 		'private-video-media': 'private, max-age=86400, immutable',
 		'presigned-redirect': 'private, max-age=240',
+		steering: 'no-store',
 		still: 'public, max-age=5',
 		'growing-video-poster': 'public, max-age=60',
 		gone: 'public, max-age=60',

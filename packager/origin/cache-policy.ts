@@ -13,6 +13,8 @@ export const CACHE_CONTROL = {
 	/** A media playlist as it is now. */
 	playlist: `public, max-age=${PLAYLIST_SECONDS}`,
 	'multivariant-playlist': `public, max-age=${PLAYLIST_SECONDS}`,
+	/** The order of CDNs for one player. */
+	steering: 'no-store',
 	/**
 	 * Segment, part or init segment. At least six target durations are required, and names are never reused. A day is
 	 * plenty for live media, and two weeks (as AWS has it) keep what its owner has deleted.

@@ -78,6 +78,46 @@ async function hold(
 	};
 }
 
+describe('content steering', () => {
+	const cdns = [
+		{ id: 'a', baseUrl: 'https://a.example' },
+		{ id: 'b', baseUrl: 'https://b.example' },
+	];
+
+	it('is named in the multivariant playlists, with media at each CDN', async () => {
+		await using live = startLive(2.5, { cdns });
+		for (const [name, file] of [
+			['index', 'index'],
+			['dvr', 'dvr'],
+		]) {
+			const { body } = await live.server.inject(`/hls/demo/${name}.m3u8`);
+			expect(body).toContain('#EXT-X-CONTENT-STEERING:SERVER-URI="/hls/steering.json",PATHWAY-ID="a"\n');
+			for (const id of ['a', 'b']) {
+				expect(body).toContain(`PATHWAY-ID="${id}"\nhttps://${id}.example/hls/demo/01demo/video0/${file}.m3u8\n`);
+			}
+		}
+	});
+
+	it('answers each player with an order that it keeps, and caches with nothing to keep', async () => {
+		await using live = startLive(0, { cdns });
+		type Manifest = { 'RELOAD-URI': string; 'PATHWAY-PRIORITY': string[] };
+		const first = await live.server.inject('/hls/steering.json?_HLS_pathway=a&_HLS_throughput=1');
+		expect([first.statusCode, first.headers['cache-control']]).toEqual([200, 'no-store']);
+		expect(first.headers['access-control-allow-origin']).toBe('*');
+		const again = await live.server.inject(`${first.json<Manifest>()['RELOAD-URI']}&_HLS_pathway=a`);
+		expect(again.json()).toEqual(first.json());
+		for (const seed of ['-1', '99999', 'x', '', '1&seed=2']) {
+			const answer = await live.server.inject(`/hls/steering.json?seed=${seed}`);
+			expect(answer.json<Manifest>()['PATHWAY-PRIORITY'].toSorted()).toEqual(['a', 'b']);
+		}
+	});
+
+	it('has no address without CDNs', async () => {
+		await using live = startLive();
+		expect((await live.server.inject('/hls/steering.json')).statusCode).toBe(404);
+	});
+});
+
 describe('the address of a channel', () => {
 	it('answers 404 with a code when there is no such channel, and another when it is offline', async () => {
 		await using origin = createTestOrigin({ clock: new FakeClock() });

@@ -1,7 +1,10 @@
 /** The HTTP routes of the LL-HLS origin. Maps requests to a channel's broadcast; knows no playlists. */
+import { randomInt } from 'node:crypto';
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { PUBLIC_READ } from '../../core/protocol/api/cors.ts';
+import type { Cdn } from '../config/packager-config.ts';
+import { MAX_SEED, STEERING_PATH, steeringManifest } from '../playlist/content-steering.ts';
 import { parseDeliveryDirectives } from '../playlist/delivery-directives.ts';
 import type { BroadcastOrigin, OriginClient } from './broadcast-origin.ts';
 import { CACHE_CONTROL, type AnswerKind } from './cache-policy.ts';
@@ -14,6 +17,8 @@ interface HlsDirectory {
 	origin(channelName: string, broadcastId: string): BroadcastOrigin | undefined;
 	/** Key under which requests from an address are counted; undefined: not counted. */
 	clientKey(address: string): string | undefined;
+	/** CDNs that playlists name. */
+	cdns: readonly Cdn[];
 }
 
 const CHANNEL_PATH = '/hls/:channel/index.m3u8';
@@ -62,6 +67,14 @@ export function createHlsRoutes(directory: HlsDirectory): FastifyPluginAsync {
 				.type(PLAYLIST_CONTENT_TYPE)
 				.send(body);
 		});
+		server.get<{ Querystring: Record<string, unknown> }>(STEERING_PATH, { config }, async (request, reply) => {
+			if (directory.cdns.length === 0) {
+				throw new SpillwayError('MEDIA_NOT_FOUND');
+			}
+			return reply
+				.header('cache-control', CACHE_CONTROL.steering)
+				.send(steeringManifest(directory.cdns, seedOf(request.query['seed'])));
+		});
 		server.get<{ Params: MediaParams }>(MEDIA_PATH, { config }, async (request, reply) => {
 			const { channel, broadcastId, track, file } = request.params;
 			const origin = directory.origin(channel, broadcastId);
@@ -80,6 +93,12 @@ export function createHlsRoutes(directory: HlsDirectory): FastifyPluginAsync {
 			return sendMedia(request, reply, await origin.media(track, file, clientOf(request, directory)), 'media');
 		});
 	};
+}
+
+/** The one that a player got before, or any. */
+function seedOf(given: unknown): number {
+	const seed = typeof given === 'string' && /^\d{1,6}$/.test(given) ? Number(given) : MAX_SEED;
+	return seed < MAX_SEED ? seed : randomInt(MAX_SEED);
 }
 
 /** Both are found out when they are used: most requests are answered without being held. */

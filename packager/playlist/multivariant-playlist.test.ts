@@ -91,6 +91,25 @@ describe('formatMultivariantPlaylist', () => {
 `);
 	});
 
+	it('lists all of it for each pathway, with sounds of its own', () => {
+		const pathways = ['a', 'b-2'].map((id) => ({ id, base: `https://${id}.example/hls/demo` }));
+		expect(formatMultivariantPlaylist([video, audio], true, pathways)).toBe(`#EXTM3U
+#EXT-X-VERSION:9
+#EXT-X-INDEPENDENT-SEGMENTS
+#EXT-X-CONTENT-STEERING:SERVER-URI="/hls/steering.json",PATHWAY-ID="a"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio.a",NAME="Audio",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="https://a.example/hls/demo/a"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio.b-2",NAME="Audio",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="https://b-2.example/hls/demo/a"
+#EXT-X-STREAM-INF:BANDWIDTH=2341000,AVERAGE-BANDWIDTH=1620000,SCORE=2,CODECS="avc1.4d400d,mp4a.40.2",RESOLUTION=320x180,FRAME-RATE=29.970,AUDIO="audio.a",CLOSED-CAPTIONS=NONE,PATHWAY-ID="a"
+https://a.example/hls/demo/v
+#EXT-X-STREAM-INF:BANDWIDTH=141000,AVERAGE-BANDWIDTH=120000,SCORE=1,CODECS="mp4a.40.2",PATHWAY-ID="a"
+https://a.example/hls/demo/a
+#EXT-X-STREAM-INF:BANDWIDTH=2341000,AVERAGE-BANDWIDTH=1620000,SCORE=2,CODECS="avc1.4d400d,mp4a.40.2",RESOLUTION=320x180,FRAME-RATE=29.970,AUDIO="audio.b-2",CLOSED-CAPTIONS=NONE,PATHWAY-ID="b-2"
+https://b-2.example/hls/demo/v
+#EXT-X-STREAM-INF:BANDWIDTH=141000,AVERAGE-BANDWIDTH=120000,SCORE=1,CODECS="mp4a.40.2",PATHWAY-ID="b-2"
+https://b-2.example/hls/demo/a
+`);
+	});
+
 	it('makes sound alone the variant, without a group', () => {
 		expect(formatMultivariantPlaylist([audio])).toBe(`#EXTM3U
 #EXT-X-VERSION:9

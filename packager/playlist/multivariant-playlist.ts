@@ -5,6 +5,7 @@
 import type { Rung } from '../../core/media/rung.ts';
 import type { RenditionEntry } from '../live/tracks-in-step.ts';
 import { trackFacts, type PictureFacts, type SoundFacts, type TrackFacts } from '../rendition/track-facts.ts';
+import { STEERING_PATH, type Pathway } from './content-steering.ts';
 import { PLAYLIST_VERSION, quoted } from './playlist-tags.ts';
 
 /** One media playlist as the multivariant playlist lists it. */
@@ -24,6 +25,8 @@ export type ListedRendition<Facts extends TrackFacts = TrackFacts> = {
 type Picture = ListedRendition<PictureFacts>;
 type Sound = ListedRendition<SoundFacts>;
 type Variant = { picture: Picture | undefined; sounds: readonly Sound[]; group: string | undefined };
+/** Where the addresses of a list lead; undefined: relative to the playlist. */
+type Place = Pathway | undefined;
 
 const SOURCE_GROUP = 'audio';
 const LOW_GROUP = 'audio-low';
@@ -40,30 +43,44 @@ const RUNG_SHARE = 0.75;
 /** The best variant up to this is listed first. It is Apple's default for Wi-Fi, 2 Mbit/s on average, at its peak. */
 const FIRST_VARIANT_BPS = 2_500_000;
 
-/** The whole text for these renditions of a broadcast; `uriOf` has the address of a track's media playlist. */
+/**
+ * The whole text for these renditions of a broadcast; `uriOf` has the address of a track's media playlist. With
+ * pathways it is relative to the base of each, and all variants are listed for each.
+ */
 export function multivariantPlaylistOf(
 	renditions: readonly RenditionEntry[],
 	uriOf: (entry: RenditionEntry) => string,
+	pathways: readonly Pathway[] = [],
 ): string {
 	const listed = renditions.map((entry): ListedRendition => {
 		const { config, rung, frameRate, rendition } = entry;
 		const { peakBps, averageBps } = rendition;
 		return { uri: uriOf(entry), facts: trackFacts(config), rung, peakBps, averageBps, frameRate };
 	});
-	return formatMultivariantPlaylist(listed, !renditions.some(({ rendition }) => rendition.hasDependentSegments));
+	const areIndependent = !renditions.some(({ rendition }) => rendition.hasDependentSegments);
+	return formatMultivariantPlaylist(listed, areIndependent, pathways);
 }
 
 /** `areIndependent`: no segment of these renditions begins without a key frame. */
-export function formatMultivariantPlaylist(renditions: readonly ListedRendition[], areIndependent = true): string {
+export function formatMultivariantPlaylist(
+	renditions: readonly ListedRendition[],
+	areIndependent = true,
+	pathways: readonly Pathway[] = [],
+): string {
 	const pictures = renditions.filter((entry): entry is Picture => entry.facts.kind === 'video').sort(byQuality);
 	const sounds = renditions.filter((entry): entry is Sound => entry.facts.kind === 'audio');
 	let text = `#EXTM3U\n#EXT-X-VERSION:${PLAYLIST_VERSION}\n`;
 	if (areIndependent) {
 		text += '#EXT-X-INDEPENDENT-SEGMENTS\n';
 	}
+	const [preferred] = pathways;
+	if (preferred !== undefined) {
+		text += `#EXT-X-CONTENT-STEERING:SERVER-URI=${quoted(STEERING_PATH)},PATHWAY-ID=${quoted(preferred.id)}\n`;
+	}
+	const places: readonly Place[] = preferred === undefined ? [undefined] : pathways;
 	if (pictures.length === 0) {
 		const alone = sounds.map((sound) => ({ picture: undefined, sounds: [sound], group: undefined }));
-		return text + variantsText(alone);
+		return text + variantsText(alone, places);
 	}
 	const own = sounds.filter(({ rung }) => rung === undefined);
 	const low = sounds.filter(({ rung }) => rung !== undefined);
@@ -77,11 +94,22 @@ export function formatMultivariantPlaylist(renditions: readonly ListedRendition[
 	if (radio !== undefined) {
 		variants.push({ picture: undefined, sounds: [radio], group: undefined });
 	}
-	text += usual.map((sound, index) => audioLine(SOURCE_GROUP, sound, index)).join('');
-	if (lowPictures.length > 0) {
-		text += low.map((sound, index) => audioLine(LOW_GROUP, sound, index)).join('');
+	for (const place of places) {
+		text += usual.map((sound, index) => audioLine(SOURCE_GROUP, sound, index, place)).join('');
+		if (lowPictures.length > 0) {
+			text += low.map((sound, index) => audioLine(LOW_GROUP, sound, index, place)).join('');
+		}
 	}
-	return text + variantsText(variants);
+	return text + variantsText(variants, places);
+}
+
+// Sound comes from the same pathway as the picture, so each pathway has groups of its own.
+function groupAt(group: string, place: Place): string {
+	return place === undefined ? group : `${group}.${place.id}`;
+}
+
+function uriAt(uri: string, place: Place): string {
+	return place === undefined ? uri : place.base + uri;
 }
 
 /** Best first: the source's pictures in their order, then the rungs. */
@@ -99,16 +127,16 @@ function isLowRung({ rung }: Picture): boolean {
 
 // §4.4.6.1. NAMEs differ within a group; one entry at most is the default. The same NAME in both groups is the same
 // sound, so that players stay with it when they change the group.
-function audioLine(group: string, audio: Sound, index: number): string {
+function audioLine(group: string, audio: Sound, index: number, place: Place): string {
 	const name = index === 0 ? 'Audio' : `Audio ${index + 1}`;
 	return (
-		`#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=${quoted(group)},NAME=${quoted(name)},DEFAULT=${index === 0 ? 'YES' : 'NO'},` +
-		`AUTOSELECT=YES,CHANNELS=${quoted(String(audio.facts.channelCount))},URI=${quoted(audio.uri)}\n`
+		`#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=${quoted(groupAt(group, place))},NAME=${quoted(name)},DEFAULT=${index === 0 ? 'YES' : 'NO'},` +
+		`AUTOSELECT=YES,CHANNELS=${quoted(String(audio.facts.channelCount))},URI=${quoted(uriAt(audio.uri, place))}\n`
 	);
 }
 
 /** `variants`: the best first, which is the order of their SCOREs. */
-function variantsText(variants: readonly Variant[]): string {
+function variantsText(variants: readonly Variant[], places: readonly Place[]): string {
 	const frameRates = frameRatesOf(variants);
 	const bandwidths = bandwidthsOf(variants);
 	const lines = variants.map((variant, index) => {
@@ -117,12 +145,13 @@ function variantsText(variants: readonly Variant[]): string {
 		return {
 			bandwidthBps,
 			hasPicture: variant.picture !== undefined,
-			text: variantLines(variant, { bandwidthBps, frameRate, score }),
+			textAt: (place: Place) => variantLines(variant, { bandwidthBps, frameRate, score }, place),
 		};
 	});
 	const candidates = lines.some(({ hasPicture }) => hasPicture) ? lines.filter(({ hasPicture }) => hasPicture) : lines;
 	const first = candidates.find((line) => line.bandwidthBps <= FIRST_VARIANT_BPS) ?? candidates.at(-1);
-	return [first, ...lines.filter((line) => line !== first)].map((line) => line?.text ?? '').join('');
+	const ordered = [first, ...lines.filter((line) => line !== first)];
+	return places.flatMap((place) => ordered.map((line) => line?.textAt(place) ?? '')).join('');
 }
 
 /**
@@ -167,6 +196,7 @@ function variantLines(
 		frameRate,
 		score,
 	}: { bandwidthBps: number; frameRate: number | undefined; score: number | undefined },
+	place: Place,
 ): string {
 	const { picture, sounds, group } = variant;
 	const codecs = new Set([picture, ...sounds].flatMap((entry) => entry?.facts.codecs ?? []));
@@ -180,11 +210,12 @@ function variantLines(
 		`CODECS=${quoted([...codecs].join(','))}`,
 		...(shown ? [`RESOLUTION=${shown.widthPixels}x${shown.heightPixels}`] : []),
 		...(frameRate === undefined ? [] : [`FRAME-RATE=${frameRate.toFixed(3)}`]),
-		...(group === undefined ? [] : [`AUDIO=${quoted(group)}`]),
+		...(group === undefined ? [] : [`AUDIO=${quoted(groupAt(group, place))}`]),
 		// We offer no captions. Without this attribute shaka-player 5.2.12 searches up to three segments for some before it
 		// plays. In low-latency mode the open one, which has no address yet, is one of them. So it fails in the first 6 s
 		// of a broadcast (hls_parser.js, getClosedCaptionProbeSegments_).
 		...(picture ? ['CLOSED-CAPTIONS=NONE'] : []),
+		...(place === undefined ? [] : [`PATHWAY-ID=${quoted(place.id)}`]),
 	];
-	return `#EXT-X-STREAM-INF:${attributes.join(',')}\n${(picture ?? sounds[0]!).uri}\n`;
+	return `#EXT-X-STREAM-INF:${attributes.join(',')}\n${uriAt((picture ?? sounds[0]!).uri, place)}\n`;
 }

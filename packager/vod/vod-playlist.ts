@@ -1,5 +1,6 @@
 /** Playlists of a recording: views of its journal. Pure; knows no HTTP and no store. */
 import type { TrackId } from '../../core/media/access-unit.ts';
+import type { Pathway } from '../playlist/content-steering.ts';
 import { formatMultivariantPlaylist, type ListedRendition } from '../playlist/multivariant-playlist.ts';
 import { mapLine, PLAYLIST_VERSION, programDateTimeLine } from '../playlist/playlist-tags.ts';
 import { segmentName } from '../rendition/segment.ts';
@@ -96,8 +97,8 @@ export function formatVodPlaylist(
 	return `${lines.join('\n')}\n${isComplete ? '#EXT-X-ENDLIST\n' : ''}`;
 }
 
-/** The multivariant playlist. Lists a rung where it has all that the source has. */
-export function formatVodMultivariant(tracks: readonly RecordedTrack[]): string {
+/** The multivariant playlist. Lists a rung where it has all that the source has, and all of it for each pathway. */
+export function formatVodMultivariant(tracks: readonly RecordedTrack[], pathways: readonly Pathway[] = []): string {
 	const source = sourceTrack(tracks);
 	const listed = tracks
 		.filter((track) => track.rung === null || (source !== undefined && covers(track, source)))
@@ -114,7 +115,7 @@ export function formatVodMultivariant(tracks: readonly RecordedTrack[]): string 
 				frameRate: track.frameRate ?? undefined,
 			};
 		});
-	return formatMultivariantPlaylist(listed, false);
+	return formatMultivariantPlaylist(listed, false, pathways);
 }
 
 /** The track whose time is that of the recording: the source's picture, or its sound where it has none. */

@@ -38,6 +38,8 @@ type ClipStoreDependencies = {
 	/** Adds a job in the transaction: what is left of a clip, or of a deleted video, is no longer needed. */
 	tidyClip: (handle: Queryable, clipId: string) => Promise<unknown>;
 	tidyVideo: (handle: Queryable, videoId: string) => Promise<unknown>;
+	/** Likewise those that make caches forget all addresses that begin so. */
+	purge: (handle: Queryable, paths: readonly string[]) => Promise<unknown>;
 	/** Adds the job that settles a new clip, or one with a new trim, and makes its picture. */
 	prepare: (handle: Queryable, clipId: string) => Promise<unknown>;
 };
@@ -161,6 +163,7 @@ export class ClipStore {
 				return;
 			}
 			await retirePathSecrets(handle, [before.path_secret], this.#now());
+			await this.#deps.purge(handle, [clipPath(before.path_secret)]);
 			await handle.query(
 				`UPDATE clips SET start_seconds = $2, end_seconds = $3, origin_seconds = $4, started_at = $5, path_secret = $6,
 				trim_number = trim_number + 1, has_poster = false, export_state = 'none', export_asked_at = NULL, export_bytes = 0
@@ -209,8 +212,8 @@ export class ClipStore {
 	}
 
 	/** What all addresses of media of the video's clips begin with, the newest first. */
-	async paths(videoId: string): Promise<string[]> {
-		const rows = await this.#deps.database.query<{ path_secret: string; source_secret: string }>(
+	async paths(videoId: string, handle: Queryable = this.#deps.database): Promise<string[]> {
+		const rows = await handle.query<{ path_secret: string; source_secret: string }>(
 			`SELECT path_secret, source_secret FROM clips WHERE video_id = $1 AND deleted_at IS NULL
 			ORDER BY id DESC LIMIT ${MAX_PATHS / 2}`,
 			[videoId],
@@ -264,11 +267,9 @@ export class ClipStore {
 			[value, now],
 		);
 		if (rows.length > 0) {
-			await retirePathSecrets(
-				handle,
-				rows.flatMap((row) => [row.path_secret, row.source_secret]),
-				now,
-			);
+			const secrets = rows.flatMap((row) => [row.path_secret, row.source_secret]);
+			await retirePathSecrets(handle, secrets, now);
+			await this.#deps.purge(handle, secrets.map(clipPath));
 		}
 		for (const { id } of rows) {
 			await this.#deps.tidyClip(handle, id);

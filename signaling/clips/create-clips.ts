@@ -33,7 +33,7 @@ type ClipsDependencies = {
 	mayWork: () => boolean;
 	accounts: Pick<Accounts, 'authenticator' | 'origin'>;
 	channels: Pick<Channels, 'access' | 'moderators'>;
-	videos: Pick<Videos, 'store' | 'recordings' | 'deleteMedia' | 'refusal'>;
+	videos: Pick<Videos, 'store' | 'recordings' | 'deleteMedia' | 'refusal' | 'purge'>;
 };
 
 type ClipsConfig = {
@@ -54,7 +54,7 @@ type Clips = {
 /** Defines its jobs. */
 export function createClips(deps: ClipsDependencies, config: ClipsConfig): Clips {
 	const { clock, database, store, jobs, accounts, channels } = deps;
-	const { store: videos, recordings, deleteMedia, refusal } = deps.videos;
+	const { store: videos, recordings, deleteMedia, refusal, purge } = deps.videos;
 	const logger = deps.logger.child({ part: 'clips' });
 	const directory = new SecretDirectory<ClipPart>({
 		find: (secret) => clips.findBySecret(secret),
@@ -85,6 +85,7 @@ export function createClips(deps: ClipsDependencies, config: ClipsConfig): Clips
 		clock,
 		tidyClip: (handle, clipId) => work.tidy(handle, clipId),
 		tidyVideo: deleteMedia,
+		purge,
 		prepare: (handle, clipId) => work.prepare(handle, clipId),
 	});
 	const timing = new ClipTiming({ videos, store, clock });
@@ -119,7 +120,7 @@ export function createClips(deps: ClipsDependencies, config: ClipsConfig): Clips
 		ofVideos: {
 			deleteAll: (handle, videoId) => clips.deleteAll(handle, videoId),
 			windows: (videoId) => clips.windows(videoId),
-			paths: (videoId) => clips.paths(videoId),
+			paths: (videoId, handle) => clips.paths(videoId, handle),
 			forget: () => directory.forget(),
 		},
 		mayExist: (id) =>

@@ -42,6 +42,27 @@ describe('SERVER_CONFIG_SCHEMA', () => {
 		});
 	});
 
+	it('reads CDNs as JSON, each with an id of its own and an address without secrets', () => {
+		const cdns = [
+			{ id: 'a', baseUrl: 'https://a.example/x', weight: 2 },
+			{ id: 'b', baseUrl: 'http://b.example' },
+		];
+		expect(read({ SPILLWAY_HLS_CDNS: JSON.stringify(cdns) }).hls.cdns).toEqual(cdns);
+		for (const wrong of [
+			[cdns[0], cdns[0]],
+			[{ id: 'a/b', baseUrl: 'https://a.example' }],
+			[{ id: 'a', baseUrl: 'https://user:hush@a.example' }],
+			[{ id: 'a', baseUrl: 'https://a.example', weight: -1 }],
+			[{ id: 'a', baseUrl: 'https://a.example', wieght: 1 }],
+			'no JSON',
+			'[no JSON',
+		]) {
+			expect(() => read({ SPILLWAY_HLS_CDNS: typeof wrong === 'string' ? wrong : JSON.stringify(wrong) })).toThrow(
+				/HLS_CDNS|hls\.cdns/,
+			);
+		}
+	});
+
 	it('accepts the example file, which changes no default', () => {
 		const file = JSON.parse(readFileSync('spillway.config.example.json', 'utf8')) as unknown;
 		expect(readConfig(SERVER_CONFIG_SCHEMA, { environment: {}, file }, findConfigConflicts)).toEqual(read({}));

@@ -5,6 +5,7 @@ import { H264_ENCODER_NAMES } from '../../core/media/transcoder.ts';
 import { LADDER_CHOICE_IN_WORDS, LADDER_CHOICE_PATTERN } from '../../core/protocol/ladder-choice.ts';
 import { errorMessage } from '../../core/errors/errors.ts';
 import { boolean, field, integer, number, optionalText, port, text } from './config-fields.ts';
+import { CDN_SCHEMA } from '../../packager/config/packager-config.ts';
 import { readConfigFile } from './config-file.ts';
 import { CLIPS_CONFIG_SCHEMA, findRecordingConflicts, RECORDING_CONFIG_SCHEMA } from './recording-config.ts';
 import { createProxyTrust } from '../platform/http/trusted-proxies.ts';
@@ -206,6 +207,30 @@ const HLS_CONFIG_SCHEMA = Type.Object({
 		description:
 			'Held playlist requests of one address, over all broadcasts. Loopback addresses are exempt, because all clients of a proxy on this machine share one; name other proxies in http.trustedProxies.',
 	}),
+	cdns: Type.Array(CDN_SCHEMA, {
+		...field({
+			expected: 'a list such as [{"id":"a","baseUrl":"https://a.example.org","weight":2}]',
+			description:
+				'CDNs, or caches, from which players load live broadcasts and videos that are not private, such as [{"id":"a","baseUrl":"https://a.example.org","weight":2}]. The baseUrl stands before /hls/… and /vod/…. The weight is the share of players that begin there (default 1; 0: only when the others fail). Players move when one fails. In the environment as JSON.',
+		}),
+		default: [],
+		maxItems: 8,
+	}),
+	purgeUrls: Type.Array(Type.String({ pattern: '^https?://[^\\s?#@]+$', maxLength: 500 }), {
+		...field({
+			expected: 'a list of addresses with http:// or https://, without user and query',
+			description:
+				'Caches that the server purges itself when a video is deleted, expires or gets another visibility. Each gets a request for each path, such as PURGE http://127.0.0.1:6081/vod/…/.',
+		}),
+		default: [],
+		maxItems: 16,
+	}),
+	purgeMethod: text({
+		default: 'PURGE',
+		pattern: '^[A-Z]{1,20}$',
+		expected: '1 to 20 capital letters',
+		description: 'Method of the requests to hls.purgeUrls.',
+	}),
 });
 
 /** Limits of the WebRTC tier; beyond them viewers get LL-HLS. */
@@ -391,6 +416,10 @@ export function findConfigConflicts(config: ServerConfig): string[] {
 		createProxyTrust(config.http.trustedProxies);
 	} catch (error) {
 		conflicts.push(`http.trustedProxies: ${errorMessage(error)}`);
+	}
+	const cdnIds = config.hls.cdns.map(({ id }) => id);
+	if (new Set(cdnIds).size < cdnIds.length) {
+		conflicts.push(`hls.cdns has an id twice (${cdnIds.join(', ')}); give each its own.`);
 	}
 	if (config.http.port !== 0 && config.http.port === config.rtmp.port) {
 		conflicts.push(`http.port and rtmp.port are both ${config.http.port}; give each its own.`);

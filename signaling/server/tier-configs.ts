@@ -43,7 +43,7 @@ export function allowedOrigins({ http }: ServerConfig): string[] {
 	return [...http.allowedOrigins, ...(http.publicUrl === undefined ? [] : [new URL(http.publicUrl).origin])];
 }
 
-export function videosConfig({ recording }: ServerConfig, mediaFolder: string): VideosConfig {
+export function videosConfig({ recording, hls }: ServerConfig, mediaFolder: string): VideosConfig {
 	const { maxBytes, maxBytesPerOwner, reservedBytes, retentionDays, maxHours, rewindMinutes } = recording;
 	const limits = { maxBytes, maxBytesPerOwner, reservedBytes, retentionDays };
 	const { storageClass, storageClassAfterDays } = recording.s3;
@@ -54,11 +54,17 @@ export function videosConfig({ recording }: ServerConfig, mediaFolder: string): 
 		maxSeconds: maxHours * 3600,
 		archiveSeconds: rewindMinutes * 60,
 		mediaFolder,
+		cdns: hls.cdns,
+		purge: { urls: hls.purgeUrls, method: hls.purgeMethod },
 	};
 }
 
-/** Where viewers load recordings from besides the server; undefined: nowhere. */
-export function mediaOrigin({ recording }: ServerConfig): string | undefined {
+/** Where viewers load media from besides the server. */
+export function mediaOrigins({ recording, hls }: ServerConfig): string[] {
 	const { publicEndpoint } = recording.s3;
-	return publicEndpoint === undefined ? undefined : new URL(publicEndpoint).origin;
+	const addresses = [
+		...(publicEndpoint === undefined ? [] : [publicEndpoint]),
+		...hls.cdns.map(({ baseUrl }) => baseUrl),
+	];
+	return [...new Set(addresses.map((address) => new URL(address).origin))];
 }

@@ -28,7 +28,7 @@ describe('createWebPages', () => {
 					isChannel: (name) => Promise.resolve(name === 'demo'),
 					isVideo: (id) => Promise.resolve(id === '01video'),
 				},
-				{ folder, mediaOrigin: 'https://media.example.org' },
+				{ folder, mediaOrigins: ['https://media.example.org', 'https://cdn.example.org'] },
 			),
 		);
 	});

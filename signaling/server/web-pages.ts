@@ -34,14 +34,14 @@ type WebPagesOptions = {
 	/** Contains index.html and assets/. */
 	folder: string;
 	/** Where recordings may be loaded from besides the server. */
-	mediaOrigin: string | undefined;
+	mediaOrigins: readonly string[];
 };
 
 export function createWebPages(
 	{ isChannel, isVideo }: PageSubjects,
-	{ folder, mediaOrigin }: WebPagesOptions,
+	{ folder, mediaOrigins }: WebPagesOptions,
 ): FastifyPluginAsync {
-	const policy = contentSecurityPolicy(mediaOrigin);
+	const policy = contentSecurityPolicy(mediaOrigins);
 	const exists = async ({ page, channel, video }: PageParams): Promise<boolean> => {
 		if (video !== undefined) {
 			return isVideo(video);

@@ -284,6 +284,8 @@ export class ApiBench {
 				storageClass: undefined,
 				storageClassAfterDays: 30,
 				mediaFolder: tmpdir(),
+				cdns: [],
+				purge: { urls: [], method: 'PURGE' },
 			},
 		);
 		const clips = createClips(

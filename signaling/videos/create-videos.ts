@@ -5,6 +5,7 @@ import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
+import type { Cdn } from '../../packager/config/packager-config.ts';
 import type { Packager } from '../../packager/create-packager.ts';
 import type { PictureMaker } from '../../packager/pictures/picture-maker.ts';
 import type { ObjectStore } from '../../packager/store/object-store.ts';
@@ -12,6 +13,7 @@ import type { Accounts } from '../accounts/create-accounts.ts';
 import type { Channels } from '../channels/create-channels.ts';
 import type { Database, Queryable } from '../platform/database/database.ts';
 import type { Jobs } from '../platform/jobs/jobs.ts';
+import { createCachePurges, type AddPurges, type CachePurgeConfig } from './cache-purges.ts';
 import { SecretDirectory } from './path-secrets.ts';
 import { RecordedPlaylists } from './recorded-playlists.ts';
 import { RecordingLimits, type RecordingLimitsConfig } from './recording-limits.ts';
@@ -46,7 +48,9 @@ type VideosDependencies = {
 /** Videos whose playlists are kept in memory. */
 const MAX_KEPT_PLAYLISTS = 64;
 
-export type VideosConfig = RecordingLimitsConfig & RecordingsConfig & StorageClassConfig & { mediaFolder: string };
+export type VideosConfig = RecordingLimitsConfig &
+	RecordingsConfig &
+	StorageClassConfig & { mediaFolder: string; cdns: readonly Cdn[]; purge: CachePurgeConfig };
 
 export type Videos = {
 	routes: FastifyPluginAsync;
@@ -54,6 +58,8 @@ export type Videos = {
 	readonly recordings: Pick<Recordings, 'running'>;
 	/** Adds the job that deletes what is left of a deleted video. */
 	deleteMedia(handle: Queryable, videoId: string): Promise<unknown>;
+	/** Adds the jobs that make caches forget all addresses that begin so. */
+	readonly purge: AddPurges;
 	/** Why nothing may be stored now, as part of a sentence; undefined: it may. */
 	refusal(): Promise<string | undefined>;
 	/** For everyone: false for a private video. True also while the database is unavailable. */
@@ -76,10 +82,12 @@ export function createVideos(deps: VideosDependencies, config: VideosConfig): Vi
 		await limits.prepare(undefined);
 		return limits.refusal(undefined);
 	};
+	const purge = createCachePurges({ jobs, clock, logger }, config.purge);
 	const videos: VideoStore = new VideoStore({
 		database,
 		clock,
 		deleteMedia,
+		purge,
 		makePictures: (handle, videoId, which) => pictures.add(handle, videoId, which),
 		clips: deps.clips,
 	});
@@ -118,6 +126,7 @@ export function createVideos(deps: VideosDependencies, config: VideosConfig): Vi
 					videos,
 					playlists,
 					store,
+					cdns: config.cdns,
 					authorizePlayback: async (request, video) => void (await authorizePlayback({ accounts }, request, video)),
 				}),
 			);
@@ -126,6 +135,7 @@ export function createVideos(deps: VideosDependencies, config: VideosConfig): Vi
 		recordings,
 		deleteMedia,
 		refusal,
+		purge,
 		mayExist: (id) =>
 			videos.find(id).then(
 				(video) => video !== undefined && video.visibility !== 'private',

@@ -1,6 +1,7 @@
 /** Playlists of recordings, made from the journal in the database and kept while they are asked for. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { createLruCache } from '../../core/limits/lru-cache.ts';
+import type { Pathway } from '../../packager/playlist/content-steering.ts';
 import { mapLine } from '../../packager/playlist/playlist-tags.ts';
 import { RenderedPlaylist, type RenderedBody } from '../../packager/origin/rendered-playlist.ts';
 import { coveringWindow } from '../../packager/vod/clip-window.ts';
@@ -20,6 +21,8 @@ export type PlaylistSource = {
 	isExcerpt?: boolean;
 	/** Nothing follows. */
 	isComplete: boolean;
+	/** CDNs that have it too. */
+	pathways?: readonly Pathway[];
 };
 
 export type RecordedPlaylist = { body: RenderedBody; isComplete: boolean };
@@ -76,10 +79,10 @@ export function listsFile({ body }: RecordedPlaylist, file: string): boolean {
 	return body.plain.includes(`\n${file}\n`) || body.plain.includes(mapLine(file));
 }
 
-function makePlaylists({ tracks, window, isExcerpt = false, isComplete }: PlaylistSource): Playlists {
+function makePlaylists({ tracks, window, isExcerpt = false, isComplete, pathways }: PlaylistSource): Playlists {
 	const bodies = new Map<string, RenderedBody>();
 	if (window !== undefined) {
-		bodies.set('', render(formatVodMultivariant(tracks)));
+		bodies.set('', render(formatVodMultivariant(tracks, pathways)));
 		for (const track of tracks) {
 			const own = isExcerpt ? coveringWindow(track.segments, window) : window;
 			bodies.set(track.trackId, render(formatVodPlaylist(track, own, isComplete)));

@@ -69,8 +69,9 @@ async function record(database: Database, folder: string, broadcast: BroadcastPa
 		database,
 		clock: systemClock,
 		deleteMedia: nothing,
+		purge: nothing,
 		makePictures: nothing,
-		clips: () => ({ deleteAll: nothing }),
+		clips: () => ({ deleteAll: nothing, paths: async () => [] }),
 	});
 	const [channel] = await database.query<{ id: ChannelId }>('SELECT id FROM channels');
 	const id = createId<string>(systemClock.nowMs());

@@ -75,7 +75,8 @@ describe('the jobs of pictures', () => {
 		store = new VideoStore({
 			...common,
 			deleteMedia: async () => true,
-			clips: () => ({ deleteAll: async () => undefined }),
+			purge: async () => true,
+			clips: () => ({ deleteAll: async () => undefined, paths: async () => [] }),
 			makePictures: (handle, videoId, which) => pictures.add(handle, videoId, which),
 		});
 		const pictures: VideoPictures = new VideoPictures({

@@ -34,7 +34,7 @@ import type { RecordingLimits } from './recording-limits.ts';
 import { isRecordingWanted, type Recordings } from './recordings.ts';
 import type { SecretDirectory } from './path-secrets.ts';
 import { describePictures } from './video-picture-routes.ts';
-import type { VideoRecord } from './video-row.ts';
+import { vodPath, type VideoRecord } from './video-row.ts';
 import type { VideoClips, VideoStore } from './video-store.ts';
 
 export type VideoRoutesDependencies = {
@@ -300,7 +300,7 @@ function describe({ recordings }: VideoRoutesDependencies, video: VideoRecord, i
 		visibility: video.visibility,
 		startedAt: video.startedAt.toISOString(),
 		durationSeconds,
-		playlistUrl: isPlayable ? `${vodPath(video)}index.m3u8` : null,
+		playlistUrl: isPlayable ? `${vodPath(video.pathSecret)}index.m3u8` : null,
 		...describePictures(video),
 		...(isOwner
 			? {
@@ -313,11 +313,7 @@ function describe({ recordings }: VideoRoutesDependencies, video: VideoRecord, i
 	};
 }
 
-function vodPath({ pathSecret }: VideoRecord): string {
-	return `/vod/${pathSecret}/`;
-}
-
 /** Of the video and its clips. */
 async function purgePaths({ clips }: VideoRoutesDependencies, video: VideoRecord): Promise<string[]> {
-	return [vodPath(video), ...(await clips().paths(video.id))];
+	return [vodPath(video.pathSecret), ...(await clips().paths(video.id))];
 }

@@ -123,3 +123,8 @@ function toSegment(row: SegmentRow): RecordedSegment {
 		sizeBytes: row.size_bytes,
 	};
 }
+
+/** Where the playlists and media of a video are. */
+export function vodPath(pathSecret: string): string {
+	return `/vod/${pathSecret}/`;
+}

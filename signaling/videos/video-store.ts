@@ -15,6 +15,7 @@ import {
 	type SegmentRow,
 	type VideoRecord,
 	type VideoRow,
+	vodPath,
 } from './video-row.ts';
 
 /** Who may be recorded, and what is recorded of them. */
@@ -34,8 +35,8 @@ export interface VideoClips {
 	deleteAll(handle: Queryable, videoId: string): Promise<void>;
 	/** Parts of the broadcast's timeline that they need. */
 	windows(videoId: string): Promise<RecordedWindow[]>;
-	/** What all addresses of their media begin with, one for each. */
-	paths(videoId: string): Promise<string[]>;
+	/** What all addresses of their media begin with. `handle`: in its transaction. */
+	paths(videoId: string, handle?: Queryable): Promise<string[]>;
 	/** Who may see a video has changed on this node. */
 	forget(): void;
 }
@@ -45,9 +46,11 @@ type VideoStoreDependencies = {
 	clock: Clock;
 	/** Adds the job that deletes a video's media, in the transaction that deletes the video. */
 	deleteMedia: (handle: Queryable, videoId: string) => Promise<unknown>;
+	/** Likewise those that make caches forget all addresses that begin so. */
+	purge: (handle: Queryable, paths: readonly string[]) => Promise<unknown>;
 	/** Likewise for its pictures: a first one in the transaction that makes the video, all in the one that ends it. */
 	makePictures: (handle: Queryable, videoId: string, which: 'first' | 'all') => Promise<unknown>;
-	clips: () => Pick<VideoClips, 'deleteAll'>;
+	clips: () => Pick<VideoClips, 'deleteAll' | 'paths'>;
 };
 
 /** The longest segment, with room. */
@@ -363,6 +366,7 @@ export class VideoStore {
 			if (change.visibility !== undefined && change.visibility !== before.visibility) {
 				pathSecret = createPathSecret();
 				await retirePathSecrets(handle, [before.path_secret], this.#now());
+				await this.#deps.purge(handle, [vodPath(before.path_secret), ...(await this.#deps.clips().paths(id, handle))]);
 			}
 			await handle.query(
 				`UPDATE videos SET title = COALESCE($2, title), visibility = COALESCE($3, visibility),
@@ -390,6 +394,7 @@ export class VideoStore {
 				if (reason === 'wanted') {
 					await this.#deps.clips().deleteAll(handle, id);
 				}
+				await this.#deps.purge(handle, [vodPath(row.path_secret)]);
 				await this.#deps.deleteMedia(handle, id);
 			}
 			return row !== undefined;

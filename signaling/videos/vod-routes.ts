@@ -3,13 +3,15 @@ import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import type { AnswerKind } from '../../packager/origin/cache-policy.ts';
 import { sendPlaylist } from '../../packager/origin/send-body.ts';
+import { pathwaysOf } from '../../packager/playlist/content-steering.ts';
+import type { Cdn } from '../../packager/config/packager-config.ts';
 import type { ObjectStore } from '../../packager/store/object-store.ts';
 import { recordedWindow } from '../../packager/vod/vod-playlist.ts';
 import type { SecretDirectory } from './path-secrets.ts';
 import { MEDIA_CORS, parseMediaAddress, prepareMediaRoutes, sendRecordedFile } from './recorded-file.ts';
 import type { RecordedPlaylist, RecordedPlaylists } from './recorded-playlists.ts';
 import { addVideoPictureRoutes } from './video-picture-routes.ts';
-import type { VideoRecord } from './video-row.ts';
+import { vodPath, type VideoRecord } from './video-row.ts';
 import type { VideoStore } from './video-store.ts';
 
 type VodRoutesDependencies = {
@@ -17,6 +19,8 @@ type VodRoutesDependencies = {
 	videos: Pick<VideoStore, 'tracks'>;
 	playlists: RecordedPlaylists;
 	store: Pick<ObjectStore, 'get' | 'presign'>;
+	/** Named in the playlists of videos that caches may keep. */
+	cdns: readonly Cdn[];
 	/** Throws VIDEO_NOT_FOUND for who may not see the video. */
 	authorizePlayback: (request: FastifyRequest, video: VideoRecord) => Promise<void>;
 };
@@ -61,13 +65,15 @@ export function createVodRoutes(deps: VodRoutesDependencies): FastifyPluginAsync
 
 /** Throws VIDEO_NOT_FOUND for a track that it does not have, and while there is nothing to play. */
 async function findPlaylist(
-	{ playlists, videos }: VodRoutesDependencies,
-	{ id, endedAt }: VideoRecord,
+	{ playlists, videos, cdns }: VodRoutesDependencies,
+	{ id, endedAt, pathSecret, visibility }: VideoRecord,
 	trackId: string | undefined,
 ): Promise<RecordedPlaylist> {
-	const found = await playlists.find(id, trackId, async () => {
+	// A new visibility has a new path secret.
+	const found = await playlists.find(pathSecret, trackId, async () => {
 		const tracks = await videos.tracks(id);
-		return { tracks, window: recordedWindow(tracks), isComplete: endedAt !== undefined };
+		const pathways = visibility === 'private' ? [] : pathwaysOf(cdns, vodPath(pathSecret));
+		return { tracks, window: recordedWindow(tracks), isComplete: endedAt !== undefined, pathways };
 	});
 	if (found === undefined) {
 		throw new SpillwayError('VIDEO_NOT_FOUND');

@@ -37,8 +37,9 @@ export function launchChromium(options: { executable?: string; secureOrigin?: st
 			'--disable-background-timer-throttling',
 			'--disable-backgrounding-occluded-windows',
 			'--autoplay-policy=no-user-gesture-required',
-			// Candidates with addresses instead of mDNS names, which nothing here resolves.
-			'--disable-features=WebRtcHideLocalIpsWithMdns',
+			// Candidates with addresses instead of mDNS names, which nothing here resolves. A page of ours without a server
+			// counts as one of the internet, and such pages may not ask another port of this machine without a permission.
+			'--disable-features=WebRtcHideLocalIpsWithMdns,LocalNetworkAccessChecks',
 			'--allow-loopback-in-peer-connection',
 			...(options.secureOrigin === undefined
 				? []

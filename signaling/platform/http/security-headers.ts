@@ -8,11 +8,11 @@ export const PERMISSIONS_POLICY =
 	'camera=(self), microphone=(self), display-capture=(self), geolocation=(), payment=(), usb=(), serial=(), hid=(), midi=()';
 
 /**
- * Pages load from the server only, and media also from `mediaOrigin`, where recordings may lie. hls.js needs blob: for
- * media and for its worker.
+ * Pages load from the server only, and media also from `mediaOrigins`, such as CDNs. hls.js needs blob: for media and
+ * for its worker.
  */
-export function contentSecurityPolicy(mediaOrigin?: string): string {
-	const media = mediaOrigin === undefined ? '' : ` ${mediaOrigin}`;
+export function contentSecurityPolicy(mediaOrigins: readonly string[] = []): string {
+	const media = mediaOrigins.map((origin) => ` ${origin}`).join('');
 	return [
 		"default-src 'self'",
 		`media-src 'self' blob:${media}`,

@@ -7,6 +7,7 @@ import { JobRunner, type ClaimedJob, type JobStore } from './job-runner.ts';
 import type { JobRun } from './jobs.ts';
 
 class FakeStore implements JobStore {
+	readonly #kinds: readonly string[];
 	/** Due at once. */
 	waiting: string[] = [];
 	dueInMs: number | undefined;
@@ -15,10 +16,17 @@ class FakeStore implements JobStore {
 	isLeaseHeld = true;
 	readonly calls: string[] = [];
 
+	constructor(kinds: readonly string[] = ['export']) {
+		this.#kinds = kinds;
+	}
+
 	async peek(): ReturnType<JobStore['peek']> {
 		this.#call('peek');
 		const dueMs = this.waiting.length > 0 ? 0 : this.dueInMs;
-		return { dueInMs: new Map(dueMs === undefined ? [] : [['export', dueMs]]), hasLost: this.hasLost };
+		return {
+			dueInMs: new Map(dueMs === undefined ? [] : this.#kinds.map((kind) => [kind, dueMs])),
+			hasLost: this.hasLost,
+		};
 	}
 
 	async claim(kind: string, limit: number): Promise<ClaimedJob[]> {
@@ -128,6 +136,28 @@ describe('JobRunner', () => {
 		isBusy = false;
 		await clock.advance(5000);
 		expect(store.takeCalls()).toEqual(['peek', 'claim 2', 'peek']);
+	});
+
+	it('begins urgent jobs, and no others, while the machine is busy', async () => {
+		isBusy = true;
+		const begun: string[] = [];
+		const kind = (name: string, isUrgent: boolean) => ({
+			name,
+			isUrgent,
+			concurrency: 1,
+			expireSeconds: 600,
+			work: async () => void begun.push(name),
+		});
+		const urgentStore = new FakeStore(['slow', 'export']);
+		urgentStore.waiting = ['a'];
+		const other = new JobRunner(
+			{ store: urgentStore, clock, logger, mayRun: () => !isBusy },
+			{ leaseSeconds: 60, closeGraceMs: 2000, kinds: [kind('slow', false), kind('export', true)] },
+		);
+		other.wake();
+		await clock.advance(0);
+		expect(begun).toEqual(['export']);
+		await other.close();
 	});
 
 	it('takes back the jobs of lost nodes, and deletes old ones once an hour', async () => {

@@ -42,6 +42,8 @@ export interface JobStore {
 export type RunnerKind = {
 	name: string;
 	concurrency: number;
+	/** It is begun also while no other job may. */
+	isUrgent?: boolean;
 	expireSeconds: number;
 	work(data: unknown, run: JobRun): Promise<void>;
 };
@@ -74,7 +76,7 @@ type JobRunnerDependencies = {
 	store: JobStore;
 	clock: Clock;
 	logger: Logger;
-	/** False while no job may begin. Asked before each look and each beginning. */
+	/** False while only urgent jobs may begin. Asked before each look and each beginning. */
 	mayRun: () => boolean;
 };
 type JobRunnerOptions = {
@@ -148,7 +150,7 @@ export class JobRunner {
 
 	async #look(): Promise<number> {
 		const { store, clock, mayRun } = this.#deps;
-		if (!mayRun()) {
+		if (!mayRun() && ![...this.#kinds.values()].some(({ isUrgent }) => isUrgent === true)) {
 			return PAUSE_MS;
 		}
 		const { dueInMs, hasLost } = await store.peek();
@@ -174,8 +176,12 @@ export class JobRunner {
 				pauseMs = Math.min(pauseMs, dueMs);
 				continue;
 			}
-			if (this.#scope.closed || !mayRun()) {
+			if (this.#scope.closed) {
 				return PAUSE_MS;
+			}
+			if (kind.isUrgent !== true && !mayRun()) {
+				pauseMs = Math.min(pauseMs, PAUSE_MS);
+				continue;
 			}
 			const jobs = await store.claim(name, room);
 			jobs.forEach((job) => this.#start(kind, job));

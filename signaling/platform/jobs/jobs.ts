@@ -23,6 +23,8 @@ export type JobKind<Data extends TObject = TObject> = {
 	maxRetryDelaySeconds?: number;
 	/** An attempt that takes longer counts as failed. */
 	expireSeconds?: number;
+	/** It takes next to nothing of the machine, and must not wait until media leaves room: it is begun at once. */
+	isUrgent?: boolean;
 };
 
 /** Limits of a kind that does not set its own. */
@@ -33,6 +35,7 @@ export const JOB_DEFAULTS = {
 	retryDelaySeconds: 10,
 	maxRetryDelaySeconds: 3600,
 	expireSeconds: 900,
+	isUrgent: false,
 } as const satisfies Omit<Required<JobKind>, 'name' | 'data'>;
 
 /** One attempt at a job. */

@@ -84,7 +84,14 @@ const nothing = async (): Promise<void> => undefined;
 const clips = (): never => {
 	throw new TypeError('Nothing is deleted here.');
 };
-const videos = new VideoStore({ database, clock: systemClock, deleteMedia: nothing, makePictures: nothing, clips });
+const videos = new VideoStore({
+	...common,
+	database,
+	deleteMedia: nothing,
+	purge: nothing,
+	makePictures: nothing,
+	clips,
+});
 const [channel] = await database.query<{ id: ChannelId }>('SELECT id FROM channels WHERE name = $1', [CHANNEL]);
 const channelId = channel!.id;
 await videos.chooseRecording(channelId, true);

@@ -44,6 +44,29 @@ describe('parseLadder', () => {
 		});
 	});
 
+	it('has the addresses of the preferred pathway, and where the same media is, too', () => {
+		const at = (id: string, base: string): string =>
+			MULTIVARIANT.replace(/^#EXT(M3U|-X-VERSION|-X-INDEP).*\n/gm, '')
+				.replace(/(GROUP-ID|AUDIO)="([^"]+)"/g, `$1="$2.${id}"`)
+				.replace(/(#EXT-X-STREAM-INF:.*)/g, `$1,PATHWAY-ID="${id}"`)
+				.replace(/b1\//g, `${base}/hls/ada/b1/`);
+		const steering = '#EXT-X-CONTENT-STEERING:SERVER-URI="/hls/steering.json",PATHWAY-ID="near"\n';
+		const both = `#EXTM3U\n${steering}${at('far', 'https://far.test')}${at('near', 'https://near.test/live')}`;
+		const ladder = parseLadder(both, URL_OF('index.m3u8'))!;
+		const plain = parseLadder(MULTIVARIANT, URL_OF('index.m3u8'))!;
+		expect(JSON.stringify({ ...ladder, steering: undefined })).toBe(
+			JSON.stringify(plain).replaceAll('https://a.test/', 'https://near.test/live/'),
+		);
+		expect(plain.steering).toBeUndefined();
+		expect(ladder.steering).toEqual({
+			url: 'https://a.test/hls/steering.json',
+			pathways: [
+				{ id: 'near', base: 'https://near.test/live' },
+				{ id: 'far', base: 'https://far.test' },
+			],
+		});
+	});
+
 	it('ranks by bandwidth without scores, and knows sound alone without a variant for it', () => {
 		const text = MULTIVARIANT.replace(/SCORE=\d,/g, '').replace(/#EXT-X-STREAM-INF:BANDWIDTH=55000.*\n.*\n/, '');
 		const { rungs, soundOnly } = parseLadder(text, URL_OF('index.m3u8'))!;

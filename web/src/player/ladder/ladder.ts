@@ -3,6 +3,8 @@
  * picture is a rung; all rungs have the same segments and parts. Pure.
  */
 
+import type { Pathway, Steering } from './pathways.ts';
+
 /** One picture of the channel. */
 export type Rung = {
 	/** Address of its media playlist; identifies the rung. */
@@ -29,6 +31,8 @@ export type Ladder = {
 	rungs: readonly Rung[];
 	/** The sound alone, and what it needs; undefined for a channel without sound. */
 	soundOnly: { sound: Sound; bandwidthBps: number } | undefined;
+	/** Where the same media is, too; undefined: nowhere. */
+	steering: Steering | undefined;
 };
 
 type Attributes = ReadonlyMap<string, string>;
@@ -39,21 +43,27 @@ const PEAK_SHARE = 1.5;
 /** Sound of 48 kbit/s, where a playlist has no variant for it. */
 const ASSUMED_SOUND_BPS = 64_000;
 
-/** Undefined when no variant has a picture. */
+/** Undefined when no variant has a picture. With several pathways the addresses are those of the preferred one. */
 export function parseLadder(text: string, url: string): Ladder | undefined {
-	const variants: Variant[] = [];
+	const listed: Variant[] = [];
+	let server: Attributes | undefined;
 	const sounds = new Map<string, Sound>();
 	let attributes: Attributes | undefined;
 	for (const line of text.split(/\r?\n/)) {
 		if (line.startsWith('#EXT-X-STREAM-INF:')) {
 			attributes = attributesOf(line);
+		} else if (line.startsWith('#EXT-X-CONTENT-STEERING:')) {
+			server = attributesOf(line);
 		} else if (line.startsWith('#EXT-X-MEDIA:')) {
 			addSound(sounds, attributesOf(line), url);
 		} else if (attributes !== undefined && line !== '' && !line.startsWith('#')) {
-			variants.push({ attributes, url: new URL(line.trim(), url).href });
+			listed.push({ attributes, url: new URL(line.trim(), url).href });
 			attributes = undefined;
 		}
 	}
+	const steering = server && steeringOf(server, listed, url);
+	const preferred = steering?.pathways[0]?.id;
+	const variants = listed.filter((variant) => preferred === undefined || pathwayOf(variant) === preferred);
 	const isPicture = ({ attributes: its }: Variant): boolean =>
 		its.has('RESOLUTION') || /\b(avc|hev|hvc|av01|vp0)/.test(its.get('CODECS') ?? '');
 	const pictures = variants.filter(isPicture).sort((one, other) => rankOf(other) - rankOf(one));
@@ -67,7 +77,7 @@ export function parseLadder(text: string, url: string): Ladder | undefined {
 		alone === undefined
 			? lowest && { sound: lowest, bandwidthBps: ASSUMED_SOUND_BPS }
 			: { sound: { playlistUrl: alone.url, channels: '2' }, bandwidthBps: bandwidthOf(alone) };
-	return { rungs, soundOnly };
+	return { rungs, soundOnly, steering };
 }
 
 /**
@@ -89,6 +99,44 @@ export function singleVariantPlaylist({ rungs }: Ladder): string {
 			: `#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="sound",NAME="Audio",DEFAULT=YES,AUTOSELECT=YES,` +
 				`CHANNELS="${sound.channels}",URI="${sound.playlistUrl}"\n`;
 	return `#EXTM3U\n#EXT-X-INDEPENDENT-SEGMENTS\n${media}#EXT-X-STREAM-INF:${attributes.join(',')}\n${playlistUrl}\n`;
+}
+
+// §4.4.6.2: a variant without PATHWAY-ID belongs to the pathway ".".
+function pathwayOf({ attributes }: Variant): string {
+	return attributes.get('PATHWAY-ID') ?? '.';
+}
+
+/** §4.4.6.6: the preferred pathway is the one that the tag names, or that of the first variant. */
+function steeringOf(server: Attributes, listed: readonly Variant[], url: string): Steering | undefined {
+	const ids = [...new Set(listed.map(pathwayOf))];
+	const named = server.get('PATHWAY-ID');
+	const preferred = named !== undefined && ids.includes(named) ? named : ids[0];
+	const model = listed.find((variant) => pathwayOf(variant) === preferred);
+	const serverUri = server.get('SERVER-URI');
+	if (preferred === undefined || model === undefined || serverUri === undefined) {
+		return undefined;
+	}
+	// All pathways list the same variants in the same order, so their first addresses end alike.
+	const others = ids.filter((id) => id !== preferred);
+	const samples = [preferred, ...others].map((id) => listed.find((variant) => pathwayOf(variant) === id)!.url);
+	const commonLength = Math.min(...samples.map((sample) => commonEnd(model.url, sample)));
+	const pathways = [preferred, ...others].map((id, index): Pathway => {
+		const sample = samples[index]!;
+		return { id, base: sample.slice(0, sample.length - commonLength) };
+	});
+	return { url: new URL(serverUri, url).href, pathways };
+}
+
+/** Length of the common end of two addresses, from a slash on. */
+function commonEnd(one: string, other: string): number {
+	const [parts, otherParts] = [one.split('/').reverse(), other.split('/').reverse()];
+	// Not the host: a base is an origin at least.
+	const most = Math.min(parts.length, otherParts.length) - 3;
+	let count = 0;
+	while (count < most && parts[count] === otherParts[count]) {
+		count++;
+	}
+	return parts.slice(0, count).reduce((length, part) => length + part.length + 1, 0);
 }
 
 /** Attributes of a tag (§4.2), without quotes. */

@@ -6,6 +6,7 @@ import { shortSide } from '../../../../core/media/rung.ts';
 import { httpRequest, HttpStatusError } from '../ladder/http-request.ts';
 import { parseLadder, type Ladder, type Rung } from '../ladder/ladder.ts';
 import { LadderSource } from '../ladder/ladder-source.ts';
+import { Pathways } from '../ladder/pathways.ts';
 import { ResourceTimings } from '../ladder/resource-timing.ts';
 import { bufferedAheadSeconds } from '../measure/buffered-ranges.ts';
 import { ladderLoaders } from './hls-loaders.ts';
@@ -54,6 +55,7 @@ export class HlsRungs {
 	readonly #source: LadderSource;
 	readonly #screen: ScreenSize;
 	readonly #timings: ResourceTimings;
+	readonly #pathways: Pathways;
 	readonly #hlsUrl: string;
 	#preference: QualityPreference;
 	#ladder: Ladder;
@@ -75,11 +77,12 @@ export class HlsRungs {
 		this.#hlsUrl = new URL(options.hlsUrl, globalThis.location?.href).href;
 		const { clock, logger, video } = deps;
 		this.#timings = new ResourceTimings(clock);
+		this.#pathways = new Pathways({ clock, request: httpRequest(clock) }, ladder.steering);
 		this.#source = new LadderSource(
 			{
 				clock,
 				logger,
-				request: httpRequest(clock),
+				request: this.#pathways.request,
 				timings: this.#timings,
 				bufferedAheadSeconds: () => (video.played.length > 0 ? bufferedAheadSeconds(video) : undefined),
 			},
@@ -165,6 +168,7 @@ export class HlsRungs {
 		this.#source.close();
 		this.#screen.close();
 		this.#timings.close();
+		this.#pathways.close();
 	}
 
 	#apply(): void {
