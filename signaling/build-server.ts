@@ -23,7 +23,7 @@ import { createAudience } from './audience/create-audience.ts';
 import { registerWebSockets } from './audience/socket/signaling-routes.ts';
 import { createSfuCapacity, viewerCost } from './audience/tiers/sfu-budget.ts';
 import { createWhepAdmission } from './audience/whep-admission.ts';
-import { describeChannel } from './channels/channel-description.ts';
+import { describeChannel, type MediaFacts } from './channels/channel-description.ts';
 import type { ChannelStore } from './channels/channel-store.ts';
 import { createChannels, type Channels } from './channels/create-channels.ts';
 import { createClips } from './clips/create-clips.ts';
@@ -155,13 +155,13 @@ async function assemble(
 	const { graceWindowSeconds: defaultGraceWindowSeconds } = config.ingest;
 	const { channelsPerUser, whoMayPublish } = config.accounts;
 	const viewerCount = (name: string): number | null => audience.viewerCount(name);
-	const stillVersion = (broadcastId: BroadcastId): string | undefined => pictures.stillVersion(broadcastId);
+	const mediaFacts = (broadcastId: BroadcastId): MediaFacts => ({ stillVersion: pictures.stillVersion(broadcastId) });
 	const mayWork = (): boolean => !cpuBudget.isRed();
 	const addresses = { httpUrl: '', rtmpUrl: '' };
 	const accounts = own(await createAccounts(platform, accountsConfig(config)));
 	const channels: Channels = own(
 		await createChannels(
-			{ ...platform, accounts, registry, viewerCount, stillVersion },
+			{ ...platform, accounts, registry, viewerCount, mediaFacts },
 			{ channelsPerUser, defaultGraceWindowSeconds, serverLadderChoice },
 		),
 	);
@@ -230,7 +230,7 @@ async function assemble(
 			sfu: capacity,
 			describe: (channel) => {
 				const broadcast = registry.find(channel.name);
-				return describeChannel(channel, broadcast, { stillVersion: broadcast && stillVersion(broadcast.id) });
+				return describeChannel(channel, broadcast, broadcast === undefined ? {} : mediaFacts(broadcast.id));
 			},
 			costOf: (name) => {
 				const broadcast = registry.find(name);

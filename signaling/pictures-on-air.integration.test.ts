@@ -23,9 +23,11 @@ import { until } from './testing/until.ts';
 /** Questions have a rate limit. */
 const QUESTION_INTERVAL_MS = 200;
 const DEADLINE_MS = 30_000;
+/** The first poster comes after 12 s; each of the steps has a deadline of its own. */
+const TIMES = { timeout: 180_000 };
 const STREAM_KEY = 'pictures_5f0c2f4a9b7d4e1c';
 
-it('shows a still while it is live, a poster while it is recorded, and a storyboard afterwards', async () => {
+it('shows a still while it is live, a poster while it is recorded, and a storyboard afterwards', TIMES, async () => {
 	const folder = await mkdtemp(join(tmpdir(), 'spillway-pictures-'));
 	const config = await loadServerConfig(
 		{

@@ -15,8 +15,12 @@ const NO_SIZE = { widthPixels: 0, heightPixels: 0 };
 type FurtherFacts = {
 	/** Null when viewers are not counted. */
 	viewerCount?: number | null;
-	/** Of the still picture of its broadcast, another one for each picture; undefined: there is none. */
-	stillVersion?: string | undefined;
+} & Partial<MediaFacts>;
+
+/** What is made of a broadcast besides what viewers watch. */
+export type MediaFacts = {
+	/** Of its still picture, another one for each; undefined: there is none. */
+	stillVersion: string | undefined;
 };
 
 /** Returns the public part. */

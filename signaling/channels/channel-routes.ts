@@ -33,7 +33,7 @@ import { RATE_LIMITS } from '../platform/http/rate-limits.ts';
 import { refusals } from '../platform/http/schema-validation.ts';
 import type { ChannelAccess } from './channel-access.ts';
 import type { ChannelControl } from './channel-control.ts';
-import { describeChannel } from './channel-description.ts';
+import { describeChannel, type MediaFacts } from './channel-description.ts';
 import type { Channel, ChannelChange as StoredChange, ChannelStore } from './channel-store.ts';
 import { MAX_QUERY_LENGTH, MAX_TITLE_LENGTH, normalizeCategory, normalizeText } from './channel-text.ts';
 
@@ -50,8 +50,7 @@ export type ChannelRoutesDependencies = {
 	control: ChannelControl;
 	/** Viewers of a channel; null when they are not counted. */
 	viewerCount: (channelName: string) => number | null;
-	/** Of the still picture of a broadcast; undefined while there is none. */
-	stillVersion: (broadcastId: BroadcastId) => string | undefined;
+	mediaFacts: (broadcastId: BroadcastId) => MediaFacts;
 	config: { channelsPerUser: number; defaultGraceWindowSeconds: number; serverLadderChoice: LadderChoice };
 };
 
@@ -188,17 +187,17 @@ function toChange(body: ChannelChange): StoredChange {
 	};
 }
 
-type Readers = Pick<ChannelRoutesDependencies, 'channels' | 'registry' | 'viewerCount' | 'stillVersion' | 'config'>;
+type Readers = Pick<ChannelRoutesDependencies, 'channels' | 'registry' | 'viewerCount' | 'mediaFacts' | 'config'>;
 
 function graceWindowSeconds({ config }: Pick<Readers, 'config'>, channel: Channel): number {
 	return channel.graceWindowSeconds ?? config.defaultGraceWindowSeconds;
 }
 
-function describe({ registry, viewerCount, stillVersion }: Readers, channel: Channel): ChannelDescription {
+function describe({ registry, viewerCount, mediaFacts }: Readers, channel: Channel): ChannelDescription {
 	const broadcast = registry.find(channel.name);
 	return describeChannel(channel, broadcast, {
 		viewerCount: viewerCount(channel.name),
-		stillVersion: broadcast && stillVersion(broadcast.id),
+		...(broadcast === undefined ? {} : mediaFacts(broadcast.id)),
 	});
 }
 
