@@ -23,7 +23,7 @@ import { createAudience } from './audience/create-audience.ts';
 import { registerWebSockets } from './audience/socket/signaling-routes.ts';
 import { createSfuCapacity, viewerCost } from './audience/tiers/sfu-budget.ts';
 import { createWhepAdmission } from './audience/whep-admission.ts';
-import { describeChannel } from './channels/channel-description.ts';
+import { describeChannel, type MediaFacts } from './channels/channel-description.ts';
 import type { ChannelStore } from './channels/channel-store.ts';
 import { createChannels, type Channels } from './channels/create-channels.ts';
 import { createChat } from './chat/create-chat.ts';
@@ -154,13 +154,16 @@ async function assemble(
 	const { graceWindowSeconds: defaultGraceWindowSeconds } = config.ingest;
 	const { channelsPerUser, whoMayPublish } = config.accounts;
 	const viewerCount = (name: string): number | null => audience.viewerCount(name);
-	const hasStill = (broadcastId: BroadcastId): boolean => pictures.hasStill(broadcastId);
+	const mediaFacts = (broadcastId: BroadcastId): MediaFacts => ({
+		hasStill: pictures.hasStill(broadcastId),
+		canBeClipped: videos.isRecording(broadcastId),
+	});
 	const mayWork = (): boolean => !cpuBudget.isRed();
 	const addresses = { httpUrl: '', rtmpUrl: '' };
 	const accounts = own(await createAccounts(platform, accountsConfig(config)));
 	const channels: Channels = own(
 		await createChannels(
-			{ ...platform, accounts, registry, viewerCount, hasStill },
+			{ ...platform, accounts, registry, viewerCount, mediaFacts },
 			{ channelsPerUser, defaultGraceWindowSeconds, serverLadderChoice },
 		),
 	);
@@ -214,7 +217,7 @@ async function assemble(
 			sfu: capacity,
 			describe: (channel) => {
 				const broadcast = registry.find(channel.name);
-				return describeChannel(channel, broadcast, { hasStill: broadcast !== undefined && hasStill(broadcast.id) });
+				return describeChannel(channel, broadcast, broadcast === undefined ? {} : mediaFacts(broadcast.id));
 			},
 			costOf: (name) => {
 				const broadcast = registry.find(name);

@@ -15,15 +15,21 @@ const NO_SIZE = { widthPixels: 0, heightPixels: 0 };
 type FurtherFacts = {
 	/** Null when viewers are not counted. */
 	viewerCount?: number | null;
-	/** There is a still picture of its broadcast. */
-	hasStill?: boolean;
+} & Partial<MediaFacts>;
+
+/** What is made of a broadcast besides what viewers watch. */
+export type MediaFacts = {
+	/** There is a still picture of it. */
+	hasStill: boolean;
+	/** It is recorded, and something of it is stored. */
+	canBeClipped: boolean;
 };
 
 /** Returns the public part. */
 export function describeChannel(
 	channel: Channel,
 	broadcast: Broadcast | undefined,
-	{ viewerCount = null, hasStill = false }: FurtherFacts = {},
+	{ viewerCount = null, hasStill = false, canBeClipped = false }: FurtherFacts = {},
 ): ChannelDescription {
 	const state = broadcast === undefined || broadcast.state === 'ended' ? 'offline' : broadcast.state;
 	const source = state === 'offline' ? undefined : broadcast?.source;
@@ -52,6 +58,7 @@ export function describeChannel(
 		whepUrl: `/whep/${channel.name}`,
 		hlsUrl: `/hls/${channel.name}/index.m3u8`,
 		stillUrl: state !== 'offline' && hasStill ? `/api/v1/channels/${channel.name}/still.jpg` : null,
+		canBeClipped: state !== 'offline' && canBeClipped,
 	};
 }
 

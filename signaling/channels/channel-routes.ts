@@ -33,7 +33,7 @@ import { RATE_LIMITS } from '../platform/http/rate-limits.ts';
 import { refusals } from '../platform/http/schema-validation.ts';
 import type { ChannelAccess } from './channel-access.ts';
 import type { ChannelControl } from './channel-control.ts';
-import { describeChannel } from './channel-description.ts';
+import { describeChannel, type MediaFacts } from './channel-description.ts';
 import type { Channel, ChannelChange as StoredChange, ChannelStore } from './channel-store.ts';
 import { MAX_QUERY_LENGTH, MAX_TITLE_LENGTH, normalizeCategory, normalizeText } from './channel-text.ts';
 
@@ -51,7 +51,7 @@ export type ChannelRoutesDependencies = {
 	/** Viewers of a channel; null when they are not counted. */
 	viewerCount: (channelName: string) => number | null;
 	/** Whether there is a still picture of a broadcast. */
-	hasStill: (broadcastId: BroadcastId) => boolean;
+	mediaFacts: (broadcastId: BroadcastId) => MediaFacts;
 	config: { channelsPerUser: number; defaultGraceWindowSeconds: number; serverLadderChoice: LadderChoice };
 };
 
@@ -188,17 +188,17 @@ function toChange(body: ChannelChange): StoredChange {
 	};
 }
 
-type Readers = Pick<ChannelRoutesDependencies, 'channels' | 'registry' | 'viewerCount' | 'hasStill' | 'config'>;
+type Readers = Pick<ChannelRoutesDependencies, 'channels' | 'registry' | 'viewerCount' | 'mediaFacts' | 'config'>;
 
 function graceWindowSeconds({ config }: Pick<Readers, 'config'>, channel: Channel): number {
 	return channel.graceWindowSeconds ?? config.defaultGraceWindowSeconds;
 }
 
-function describe({ registry, viewerCount, hasStill }: Readers, channel: Channel): ChannelDescription {
+function describe({ registry, viewerCount, mediaFacts }: Readers, channel: Channel): ChannelDescription {
 	const broadcast = registry.find(channel.name);
 	return describeChannel(channel, broadcast, {
 		viewerCount: viewerCount(channel.name),
-		hasStill: broadcast !== undefined && hasStill(broadcast.id),
+		...(broadcast === undefined ? {} : mediaFacts(broadcast.id)),
 	});
 }
 

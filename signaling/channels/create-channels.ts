@@ -11,7 +11,7 @@ import { createChannelRoutes, type ChannelRoutesDependencies } from './channel-r
 import { ChannelStore } from './channel-store.ts';
 import { ModeratorStore } from './moderator-store.ts';
 
-type ChannelsDependencies = Pick<ChannelRoutesDependencies, 'clock' | 'accounts' | 'viewerCount' | 'hasStill'> & {
+type ChannelsDependencies = Pick<ChannelRoutesDependencies, 'clock' | 'accounts' | 'viewerCount' | 'mediaFacts'> & {
 	logger: Logger;
 	database: Database;
 	announcements: Pick<Announcements, 'listen' | 'announce'>;

@@ -205,7 +205,7 @@ export class ApiBench {
 		const viewerCount = (name: string): number => viewerCounts.get(name) ?? 0;
 		const registry = options.registry ?? fakeRegistry.registry;
 		const channels = await createChannels(
-			{ ...common, registry, accounts, viewerCount, hasStill: () => false },
+			{ ...common, registry, accounts, viewerCount, mediaFacts: () => ({ hasStill: false, canBeClipped: false }) },
 			{ channelsPerUser: options.channelsPerUser ?? 5, defaultGraceWindowSeconds: 60, serverLadderChoice: 'automatic' },
 		);
 		const publishing = await createPublishing(

@@ -121,6 +121,9 @@ export const channelDescriptionSchema = Type.Object({
 	stillUrl: nullable(Type.String(), {
 		description: 'Absolute path of a JPEG of what it shows, renewed about every ten seconds. Null: none, or offline.',
 	}),
+	canBeClipped: Type.Optional(
+		Type.Boolean({ description: 'Its running broadcast is being recorded: viewers can make clips of it.' }),
+	),
 });
 export type ChannelDescription = Static<typeof channelDescriptionSchema>;
 
