@@ -11,9 +11,11 @@ const PAGE_PATHS = [
 	'/',
 	'/:page',
 	'/:channel/videos',
+	'/clips/:clip',
 	'/videos/:video',
 	'/embed/:channel',
 	'/embed/videos/:video',
+	'/embed/clips/:clip',
 ] as const;
 /** As in web/src/app/router.ts. */
 const PAGES: ReadonlySet<string> = new Set(['login', 'signup', 'settings', 'dashboard']);

@@ -264,6 +264,11 @@ class Player extends TypedEmitter<PlayerEvents> {
 		this.#set(this.#readQualities());
 	}
 
+	/** When the picture that was on the screen at that time was captured, the server's epoch milliseconds. */
+	capturedAtMs(monotonicMs: number): number | undefined {
+		return this.#handOver?.shown?.playback.shownMoments.shownAt(monotonicMs)?.captureTimeMs;
+	}
+
 	/** Returns to live, in the tier that the server has a place for. */
 	goLive(): void {
 		this.#rewinder?.goLive();

@@ -11,6 +11,7 @@ type BoundView = { readonly [Key in keyof PlayerView]: ComputedRef<PlayerView[Ke
 export type BoundPlayer = BoundView &
 	Pick<
 		Player,
+		| 'capturedAtMs'
 		| 'choose'
 		| 'chooseQuality'
 		| 'goLive'
@@ -57,6 +58,7 @@ export function usePlayer(
 			// The socket opens later: chat is created before its first message.
 			signaling.value = player.signaling;
 		},
+		capturedAtMs: (monotonicMs) => player.capturedAtMs(monotonicMs),
 		choose: (tier) => player.choose(tier),
 		chooseQuality: (id) => player.chooseQuality(id),
 		goLive: () => player.goLive(),
