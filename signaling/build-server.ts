@@ -26,6 +26,7 @@ import { createWhepAdmission } from './audience/whep-admission.ts';
 import { describeChannel, type MediaFacts } from './channels/channel-description.ts';
 import type { ChannelStore } from './channels/channel-store.ts';
 import { createChannels, type Channels } from './channels/create-channels.ts';
+import { createClips } from './clips/create-clips.ts';
 import { createChat } from './chat/create-chat.ts';
 import { rewriteIrcUrl } from './chat/irc/irc-routes.ts';
 import { CpuBudget, readMachineTimes, type CpuTimes } from './operations/cpu-budget.ts';
@@ -54,7 +55,7 @@ import {
 	videosConfig,
 } from './server/tier-configs.ts';
 import { createWebPages } from './server/web-pages.ts';
-import { createVideos } from './videos/create-videos.ts';
+import { createVideos, type Videos } from './videos/create-videos.ts';
 
 export interface SpillwayServer {
 	readonly app: FastifyInstance;
@@ -184,7 +185,7 @@ async function assemble(
 	const pictures = own(createPictures({ ...platform, registry, packager, locator: channels.locator, mayRun: mayWork }));
 	const { mediaFolder } = dataFolder;
 	const objects = own(await openObjectStore(config, dataFolder, { clock, logger }));
-	const videos = own(
+	const videos: Videos = own(
 		createVideos(
 			{
 				...platform,
@@ -197,9 +198,24 @@ async function assemble(
 				mayWork,
 				accounts,
 				channels,
+				clips: () => clips.ofVideos,
 			},
 			videosConfig(config, mediaFolder),
 		),
+	);
+	const clips = createClips(
+		{
+			...platform,
+			store: objects,
+			jobs,
+			registry,
+			pictures: pictures.maker,
+			mayWork,
+			accounts,
+			channels,
+			videos,
+		},
+		config.clips,
 	);
 	const { authorizer } = publishing;
 	const admission = new SocketAdmission(config.http);
@@ -290,6 +306,7 @@ async function assemble(
 			publishing,
 			pictures,
 			videos,
+			clips,
 			chat,
 			audience,
 			operations,

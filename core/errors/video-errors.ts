@@ -7,6 +7,24 @@ export const VIDEO_ERRORS = {
 		httpStatus: 410,
 		message: 'The video is no longer at this address. Open its page again for the present one.',
 	},
+	CLIP_NOT_FOUND: {
+		httpStatus: 404,
+		message: 'There is no such clip; it may have been deleted, or its video is private.',
+	},
+	CLIP_GONE: {
+		httpStatus: 410,
+		message: 'The clip is no longer at this address. Open its page again for the present one.',
+	},
+	CLIP_NOT_RECORDED: {
+		httpStatus: 409,
+		message: 'There is nothing to clip: the broadcast of channel "%s" is not recorded. Its owner can choose that.',
+	},
+	CLIP_MOMENT_MISSING: { httpStatus: 409, message: 'Nothing is recorded of that moment: %s.' },
+	CLIP_LENGTH_INVALID: { httpStatus: 409, message: 'A clip is %s to %s s long, but this one is %s s.' },
+	CLIP_UNFINISHED: {
+		httpStatus: 409,
+		message: 'The last picture of the clip is still being recorded. Try again in some seconds.',
+	},
 	OBJECT_NOT_FOUND: { httpStatus: 404, message: 'There is no such object in the store: %s.' },
 	OBJECT_STORE_UNAVAILABLE: {
 		httpStatus: 503,

@@ -92,6 +92,7 @@ export const ROOM_ORDER: Readonly<Record<string, readonly string[]>> = {
 		'publishing',
 		'pictures',
 		'videos',
+		'clips',
 		'chat/store',
 		'chat/moderation',
 		'chat/room',

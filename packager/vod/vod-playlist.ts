@@ -41,15 +41,15 @@ const TARGET_DURATION_SECONDS = 3;
 /** An entry of a playlist: a segment with bytes, or a piece of a gap. */
 type Listed = RecordedSegment & { name: string };
 
-/** The part of the timeline that a recording shows, in seconds. */
-type RecordedWindow = { startSeconds: number; endSeconds: number };
+/** A part of the timeline, in seconds. */
+export type RecordedWindow = { startSeconds: number; endSeconds: number };
 
 /**
  * From the first to the last segment with bytes of the source's picture, or of its sound where it has none; undefined
  * while there is none.
  */
 export function recordedWindow(tracks: readonly RecordedTrack[]): RecordedWindow | undefined {
-	const media = sourceOf(tracks)?.segments.filter(({ isGap }) => !isGap) ?? [];
+	const media = sourceTrack(tracks)?.segments.filter(({ isGap }) => !isGap) ?? [];
 	const [first, last] = [media[0], media.at(-1)];
 	return first && last && { startSeconds: first.startSeconds, endSeconds: endOf(last) };
 }
@@ -98,7 +98,7 @@ export function formatVodPlaylist(
 
 /** The multivariant playlist. Lists a rung where it has all that the source has. */
 export function formatVodMultivariant(tracks: readonly RecordedTrack[]): string {
-	const source = sourceOf(tracks);
+	const source = sourceTrack(tracks);
 	const listed = tracks
 		.filter((track) => track.rung === null || (source !== undefined && covers(track, source)))
 		.filter(({ segments, facts }) => facts.length > 0 && segments.some(({ isGap }) => !isGap))
@@ -118,7 +118,7 @@ export function formatVodMultivariant(tracks: readonly RecordedTrack[]): string 
 }
 
 /** The track whose time is that of the recording: the source's picture, or its sound where it has none. */
-function sourceOf(tracks: readonly RecordedTrack[]): RecordedTrack | undefined {
+export function sourceTrack(tracks: readonly RecordedTrack[]): RecordedTrack | undefined {
 	const own = tracks.filter(({ rung, segments }) => rung === null && segments.some(({ isGap }) => !isGap));
 	return own.find(({ facts }) => facts[0]?.kind === 'video') ?? own[0];
 }
@@ -161,7 +161,7 @@ function listSegments(segments: readonly RecordedSegment[], window: RecordedWind
 	return listed;
 }
 
-function endOf({ startSeconds, durationSeconds }: RecordedSegment): number {
+export function endOf({ startSeconds, durationSeconds }: RecordedSegment): number {
 	return startSeconds + durationSeconds;
 }
 

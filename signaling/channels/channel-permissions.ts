@@ -16,7 +16,10 @@ export type ChannelAction =
 	| 'choose whether it is recorded'
 	| 'see its private videos'
 	| 'change its videos'
-	| 'delete its videos';
+	| 'delete its videos'
+	| 'change its clips'
+	| 'delete its clips'
+	| 'see reports about its clips';
 
 /** A user's relation to a channel, apart from their role on the site. */
 type ChannelRelation = 'owner' | 'moderator' | 'other';
@@ -41,6 +44,10 @@ export const CHANNEL_PERMISSIONS: Readonly<Record<ChannelAction, Allowed>> = {
 	'see its private videos': { relations: ['owner'], roles: ['moderator', 'admin'] },
 	'change its videos': { relations: ['owner'], roles: ['admin'] },
 	'delete its videos': { relations: ['owner'], roles: ['moderator', 'admin'] },
+	// Who made a clip may change and delete it as well.
+	'change its clips': { relations: ['owner'], roles: ['admin'] },
+	'delete its clips': { relations: ['owner', 'moderator'], roles: ['moderator', 'admin'] },
+	'see reports about its clips': { relations: ['owner'], roles: ['admin'] },
 };
 
 export function isAllowed(action: ChannelAction, relation: ChannelRelation, role: UserRole): boolean {

@@ -114,6 +114,16 @@ export const RECORDING_CONFIG_SCHEMA = Type.Object({
 	s3: S3_CONFIG_SCHEMA,
 });
 
+/** Clips of recordings. */
+export const CLIPS_CONFIG_SCHEMA = Type.Object({
+	maxPerDay: integer({
+		default: 100,
+		minimum: 0,
+		maximum: 100_000,
+		description: 'Most clips that one account makes in 24 hours. 0: nobody makes any.',
+	}),
+});
+
 /** Fields without which the service cannot be used. */
 const REQUIRED = ['endpoint', 'bucket', 'accessKeyId', 'secretAccessKey'] as const;
 

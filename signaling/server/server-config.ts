@@ -6,7 +6,7 @@ import { LADDER_CHOICE_IN_WORDS, LADDER_CHOICE_PATTERN } from '../../core/protoc
 import { errorMessage } from '../../core/errors/errors.ts';
 import { boolean, field, integer, number, optionalText, port, text } from './config-fields.ts';
 import { readConfigFile } from './config-file.ts';
-import { findRecordingConflicts, RECORDING_CONFIG_SCHEMA } from './recording-config.ts';
+import { CLIPS_CONFIG_SCHEMA, findRecordingConflicts, RECORDING_CONFIG_SCHEMA } from './recording-config.ts';
 import { createProxyTrust } from '../platform/http/trusted-proxies.ts';
 import { WHO_MAY_PUBLISH } from '../publishing/publish-policy.ts';
 import { DEFAULT_MAX_WORKER_CPU } from '../audience/tiers/sfu-budget.ts';
@@ -307,6 +307,7 @@ export const SERVER_CONFIG_SCHEMA = Type.Object({
 	hls: HLS_CONFIG_SCHEMA,
 	sfu: SFU_CONFIG_SCHEMA,
 	recording: RECORDING_CONFIG_SCHEMA,
+	clips: CLIPS_CONFIG_SCHEMA,
 	accounts: ACCOUNTS_CONFIG_SCHEMA,
 	operation: OPERATION_CONFIG_SCHEMA,
 	metrics: METRICS_CONFIG_SCHEMA,

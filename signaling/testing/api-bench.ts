@@ -18,8 +18,9 @@ import { createPublishing, type Publishing } from '../publishing/create-publishi
 import { registerWebSockets } from '../audience/socket/signaling-routes.ts';
 import type { Database } from '../platform/database/database.ts';
 import { createChat, type Chat } from '../chat/create-chat.ts';
+import { createClips } from '../clips/create-clips.ts';
 import { createVideos, type Videos } from '../videos/create-videos.ts';
-import { VideoStore } from '../videos/video-store.ts';
+import type { VideoStore } from '../videos/video-store.ts';
 import { registerErrorHandler } from '../platform/http/error-handler.ts';
 import { openApiRoutes, registerOpenApi } from '../operations/openapi.ts';
 import { Announcements } from '../platform/cluster/announcements.ts';
@@ -225,18 +226,16 @@ export class ApiBench {
 		const objects = new MemoryStore();
 		// Without a runner: added jobs are not done.
 		const jobs = { define: () => undefined, every: () => undefined, add: async () => true };
-		const videos = createVideos(
+		const media = { store: objects, jobs, registry, pictures: new PictureMaker({ clock }), mayWork: () => true };
+		const videos: Videos = createVideos(
 			{
 				...common,
 				accounts,
 				channels,
-				registry,
+				...media,
 				packager: { broadcast: () => undefined },
-				pictures: new PictureMaker({ clock }),
-				mayWork: () => true,
-				store: objects,
 				uploads: () => undefined,
-				jobs,
+				clips: () => clips.ofVideos,
 			},
 			{
 				maxBytes: 0,
@@ -248,20 +247,21 @@ export class ApiBench {
 				mediaFolder: tmpdir(),
 			},
 		);
-		const videoStore = new VideoStore({ database, clock, deleteMedia: jobs.add, makePictures: jobs.add });
+		const clips = createClips({ ...common, ...media, accounts, channels, videos }, { maxPerDay: 100 });
 		const app = fastify({ ...requestLimits(() => clock.nowMs()) });
 		registerErrorHandler(app, logger);
 		await registerOpenApi(app, '0.0.0');
 		const routes: FastifyPluginAsync = async (scope) => {
 			await scope.register(accounts.routes);
 			await registerWebSockets(scope);
-			for (const room of [channels, publishing, videos, chat]) {
+			for (const room of [channels, publishing, videos, clips, chat]) {
 				await scope.register(room.routes);
 			}
 			await scope.register(openApiRoutes);
 		};
 		await app.register(answerOtherMethods(routes));
 		await app.ready();
+		const videoStore = videos.store;
 		const parts = { app, clock, logger, accounts, channels, publishing, videos, videoStore, objects, chat };
 		return new ApiBench({ ...parts, fakeRegistry, viewerCounts });
 	}

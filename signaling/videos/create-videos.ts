@@ -11,16 +11,17 @@ import type { PictureMaker } from '../../packager/pictures/picture-maker.ts';
 import type { ObjectStore } from '../../packager/store/object-store.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
 import type { Channels } from '../channels/create-channels.ts';
-import type { Database } from '../platform/database/database.ts';
+import type { Database, Queryable } from '../platform/database/database.ts';
 import type { Jobs } from '../platform/jobs/jobs.ts';
+import { SecretDirectory } from './path-secrets.ts';
+import { RecordedPlaylists } from './recorded-playlists.ts';
 import { RecordingLimits, type RecordingLimitsConfig } from './recording-limits.ts';
 import { Recordings, type RecordingsConfig } from './recordings.ts';
-import { VideoDirectory } from './video-directory.ts';
 import { DELETE_MEDIA, defineVideoJobs } from './video-jobs.ts';
 import { VideoPictures } from './video-pictures.ts';
-import { VideoPlaylists } from './video-playlists.ts';
 import { authorizePlayback, createVideoRoutes, type VideoRoutesDependencies } from './video-routes.ts';
-import { VideoStore } from './video-store.ts';
+import type { VideoRecord } from './video-row.ts';
+import { VideoStore, type VideoClips } from './video-store.ts';
 import { createVodRoutes } from './vod-routes.ts';
 
 type VideosDependencies = {
@@ -38,13 +39,23 @@ type VideosDependencies = {
 	mayWork: () => boolean;
 	accounts: Pick<Accounts, 'authenticator' | 'origin'>;
 	channels: Pick<Channels, 'access'>;
+	/** Is created after this part, and used when that has started. */
+	clips: () => VideoClips;
 };
+
+/** Videos whose playlists are kept in memory. */
+const MAX_KEPT_PLAYLISTS = 64;
 
 export type VideosConfig = RecordingLimitsConfig & RecordingsConfig & { mediaFolder: string };
 
-/** @internal for tests */
 export type Videos = {
 	routes: FastifyPluginAsync;
+	readonly store: VideoStore;
+	readonly recordings: Pick<Recordings, 'running'>;
+	/** Adds the job that deletes what is left of a deleted video. */
+	deleteMedia(handle: Queryable, videoId: string): Promise<unknown>;
+	/** Why nothing may be stored now, as part of a sentence; undefined: it may. */
+	refusal(): Promise<string | undefined>;
 	/** For everyone: false for a private video. True also while the database is unavailable. */
 	mayExist(id: string): Promise<boolean>;
 	/** Something of the broadcast can be played from its recording, which runs on this node. */
@@ -61,24 +72,32 @@ export function createVideos(deps: VideosDependencies, config: VideosConfig): Vi
 	const { access } = deps.channels;
 	const logger = deps.logger.child({ part: 'videos' });
 	const scope = new CloseScope<'server-shutdown'>(logger);
+	const deleteMedia = (handle: Queryable, videoId: string): Promise<unknown> =>
+		jobs.add(handle, DELETE_MEDIA, { videoId });
+	const refusal = async (): Promise<string | undefined> => {
+		await limits.prepare(undefined);
+		return limits.refusal(undefined);
+	};
 	const videos: VideoStore = new VideoStore({
 		database,
 		clock,
-		deleteMedia: (handle, videoId) => jobs.add(handle, DELETE_MEDIA, { videoId }),
+		deleteMedia,
 		makePictures: (handle, videoId, which) => pictures.add(handle, videoId, which),
+		clips: deps.clips,
 	});
-	defineVideoJobs({ jobs, videos, store, logger });
-	const directory = new VideoDirectory({ videos, clock });
+	defineVideoJobs({ jobs, videos, clips: deps.clips, store, logger });
+	const directory = new SecretDirectory<VideoRecord>({
+		find: (secret) => videos.findBySecret(secret),
+		clock,
+		errors: { missing: 'VIDEO_NOT_FOUND', gone: 'VIDEO_GONE' },
+	});
 	const pictures = new VideoPictures({
 		...deps,
 		videos,
 		directory,
 		maker: deps.pictures,
 		logger,
-		refusal: async () => {
-			await limits.prepare(undefined);
-			return limits.refusal(undefined);
-		},
+		refusal,
 	});
 	const runningBytes = (ownerId: string | undefined): number =>
 		recordings.running
@@ -90,19 +109,24 @@ export function createVideos(deps: VideosDependencies, config: VideosConfig): Vi
 		config,
 	);
 	scope.onClose(() => recordings.close());
-	const playlists = new VideoPlaylists({ videos, clock });
+	const playlists = new RecordedPlaylists({ clock }, { maxKept: MAX_KEPT_PLAYLISTS });
 	return {
 		routes: async (app) => {
 			await app.register(createVideoRoutes({ ...deps, videos, recordings, limits, directory, access, config }));
 			await app.register(
 				createVodRoutes({
 					directory,
+					videos,
 					playlists,
 					store,
 					authorizePlayback: async (request, video) => void (await authorizePlayback({ accounts }, request, video)),
 				}),
 			);
 		},
+		store: videos,
+		recordings,
+		deleteMedia,
+		refusal,
 		mayExist: (id) =>
 			videos.find(id).then(
 				(video) => video !== undefined && video.visibility !== 'private',

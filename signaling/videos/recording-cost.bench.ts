@@ -65,7 +65,13 @@ async function measure(beside: (broadcast: BroadcastPackager) => Promise<() => P
 }
 
 async function record(database: Database, folder: string, broadcast: BroadcastPackager): Promise<() => Promise<void>> {
-	const videos = new VideoStore({ database, clock: systemClock, deleteMedia: nothing, makePictures: nothing });
+	const videos = new VideoStore({
+		database,
+		clock: systemClock,
+		deleteMedia: nothing,
+		makePictures: nothing,
+		clips: () => ({ deleteAll: nothing }),
+	});
 	const [channel] = await database.query<{ id: ChannelId }>('SELECT id FROM channels');
 	const id = createId<string>(systemClock.nowMs());
 	const { broadcastId } = broadcast;

@@ -28,6 +28,8 @@ type RunningRecording = {
 	recorder: Recorder;
 	/** The database has a segment of each track. */
 	isPlayable: boolean;
+	/** Resolves when the database has all that is stored by now, or does not answer. */
+	flush: () => Promise<void>;
 };
 
 type RecordingsDependencies = {
@@ -160,7 +162,8 @@ export class Recordings {
 				? logger.info({}, 'recording continues')
 				: logger.warn({ reason }, 'recording has stopped; the live broadcast continues'),
 		);
-		const running: RunningRecording = { videoId, channelId, broadcastId, ownerId, recorder, isPlayable: false };
+		const flush = (): Promise<void> => journal.flush();
+		const running: RunningRecording = { videoId, channelId, broadcastId, ownerId, recorder, isPlayable: false, flush };
 		this.#running.set(broadcastId, running);
 		const unlisten = recorder.on('recorded', () => {
 			if (recorder.hasAllTracks) {

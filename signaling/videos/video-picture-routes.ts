@@ -6,12 +6,12 @@ import { PUBLIC_READ } from '../../core/protocol/api/cors.ts';
 import type { AnswerKind } from '../../packager/origin/cache-policy.ts';
 import { sendPicture } from '../../packager/origin/send-picture.ts';
 import type { ObjectStore } from '../../packager/store/object-store.ts';
-import type { VideoDirectory } from './video-directory.ts';
+import type { SecretDirectory } from './path-secrets.ts';
 import { LAST_POSTER, pictureObjectName } from './video-pictures.ts';
 import type { VideoRecord } from './video-row.ts';
 
 type VideoPictureRoutesDependencies = {
-	directory: Pick<VideoDirectory, 'find'>;
+	directory: Pick<SecretDirectory<VideoRecord>, 'find'>;
 	store: Pick<ObjectStore, 'get'>;
 	/** Throws VIDEO_NOT_FOUND for who may not see the video. */
 	authorizePlayback: (request: FastifyRequest, video: VideoRecord) => Promise<void>;

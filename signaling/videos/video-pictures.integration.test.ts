@@ -75,6 +75,7 @@ describe('the jobs of pictures', () => {
 		store = new VideoStore({
 			...common,
 			deleteMedia: async () => true,
+			clips: () => ({ deleteAll: async () => undefined }),
 			makePictures: (handle, videoId, which) => pictures.add(handle, videoId, which),
 		});
 		const pictures: VideoPictures = new VideoPictures({
@@ -201,7 +202,7 @@ describe('the jobs of pictures', () => {
 		// Meanwhile: the first time that a picture is put.
 		const put = recording.store.put.bind(recording.store);
 		recording.store.put = async (...object) => {
-			await store.delete(TEST_VIDEO_ID);
+			await store.delete(TEST_VIDEO_ID, 'wanted');
 			await put(...object);
 		};
 		recording.store.objects.delete(`videos/${TEST_VIDEO_ID}/pictures/poster2.jpg`);

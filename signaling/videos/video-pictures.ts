@@ -18,7 +18,7 @@ import type { ObjectStore } from '../../packager/store/object-store.ts';
 import type { RecordedTrack } from '../../packager/vod/vod-playlist.ts';
 import type { Database, Queryable } from '../platform/database/database.ts';
 import type { JobKind, Jobs } from '../platform/jobs/jobs.ts';
-import type { VideoDirectory } from './video-directory.ts';
+import type { SecretDirectory } from './path-secrets.ts';
 import type { VideoRecord } from './video-row.ts';
 import type { VideoStore } from './video-store.ts';
 
@@ -52,7 +52,7 @@ type VideoPicturesDependencies = {
 	database: Database;
 	jobs: Pick<Jobs, 'define' | 'add'>;
 	videos: Pick<VideoStore, 'find' | 'tracks'>;
-	directory: Pick<VideoDirectory, 'forget'>;
+	directory: Pick<SecretDirectory<VideoRecord>, 'forget'>;
 	store: Pick<ObjectStore, 'get' | 'put' | 'delete'>;
 	maker: PictureMaker;
 	/** False while media needs the machine. */

@@ -32,18 +32,19 @@ import { refusals } from '../platform/http/schema-validation.ts';
 import type { UploadState } from '../platform/objects/write-behind-store.ts';
 import type { RecordingLimits } from './recording-limits.ts';
 import { isRecordingWanted, type Recordings } from './recordings.ts';
-import type { VideoDirectory } from './video-directory.ts';
+import type { SecretDirectory } from './path-secrets.ts';
 import { describePictures } from './video-picture-routes.ts';
 import type { VideoRecord } from './video-row.ts';
-import type { VideoStore } from './video-store.ts';
+import type { VideoClips, VideoStore } from './video-store.ts';
 
 export type VideoRoutesDependencies = {
 	videos: VideoStore;
 	recordings: Pick<Recordings, 'running'>;
 	limits: RecordingLimits;
-	directory: Pick<VideoDirectory, 'forget'>;
+	directory: Pick<SecretDirectory<VideoRecord>, 'forget'>;
 	accounts: Pick<Accounts, 'authenticator' | 'origin'>;
 	access: ChannelAccess;
+	clips: () => Pick<VideoClips, 'paths' | 'forget'>;
 	/** How uploads to the store stand; undefined: there are none. */
 	uploads: () => UploadState | undefined;
 	config: { maxBytesPerOwner: number; retentionDays: number };
@@ -146,24 +147,27 @@ function createChangingRoutes(deps: VideoRoutesDependencies): FastifyPluginAsync
 				}
 				deps.directory.forget(before.pathSecret);
 				const isMoved = changed.pathSecret !== before.pathSecret;
-				return { ...describe(deps, changed, true), ...(isMoved ? { purgePaths: purgePaths(before) } : {}) };
+				deps.clips().forget();
+				return { ...describe(deps, changed, true), ...(isMoved ? { purgePaths: await purgePaths(deps, before) } : {}) };
 			},
 		);
 		app.delete<{ Params: VideoParams }>(
 			'/api/v1/videos/:video',
 			options({
 				summary: 'Delete a video',
-				description: 'For good. One that is being recorded stops being recorded.',
+				description: 'For good, and its clips with it. One that is being recorded stops being recorded.',
 				params: videoParamsSchema,
 				response: { 200: videoDeletionSchema, ...refusals(401, 403, 404, 429, 503) },
 			}),
 			async (request): Promise<VideoDeletion> => {
 				const video = await requireOwn(deps, request, 'delete its videos');
-				if (!(await videos.delete(video.id))) {
+				const paths = await purgePaths(deps, video);
+				if (!(await videos.delete(video.id, 'wanted'))) {
 					throw new SpillwayError('VIDEO_NOT_FOUND');
 				}
 				deps.directory.forget(video.pathSecret);
-				return { purgePaths: purgePaths(video) };
+				deps.clips().forget();
+				return { purgePaths: paths };
 			},
 		);
 	};
@@ -313,6 +317,7 @@ function vodPath({ pathSecret }: VideoRecord): string {
 	return `/vod/${pathSecret}/`;
 }
 
-function purgePaths(video: VideoRecord): string[] {
-	return [vodPath(video)];
+/** Of the video and its clips. */
+async function purgePaths({ clips }: VideoRoutesDependencies, video: VideoRecord): Promise<string[]> {
+	return [vodPath(video), ...(await clips().paths(video.id))];
 }

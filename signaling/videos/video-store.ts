@@ -1,11 +1,12 @@
 /** Recordings in the database: videos and their journal. */
-import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { BroadcastId, ChannelId } from '../../core/ids.ts';
 import type { VideoVisibility } from '../../core/protocol/api/video.ts';
-import type { JournalEntry, SegmentEntry } from '../../packager/recording/journal-entry.ts';
-import type { RecordedTrack } from '../../packager/vod/vod-playlist.ts';
+import { recordedObjectName, type JournalEntry, type SegmentEntry } from '../../packager/recording/journal-entry.ts';
+import { segmentName } from '../../packager/rendition/segment.ts';
+import type { RecordedTrack, RecordedWindow } from '../../packager/vod/vod-playlist.ts';
 import type { Database, Queryable } from '../platform/database/database.ts';
+import { createPathSecret, isPathSecretRetired, retirePathSecrets } from './path-secrets.ts';
 import {
 	toTracks,
 	toVideo,
@@ -27,6 +28,18 @@ export type RecordingSetting = {
 	category: string | undefined;
 };
 
+/** Clips of videos, for those who keep and delete videos. */
+export interface VideoClips {
+	/** The video is deleted for good, and they with it. In its transaction. */
+	deleteAll(handle: Queryable, videoId: string): Promise<void>;
+	/** Parts of the broadcast's timeline that they need. */
+	windows(videoId: string): Promise<RecordedWindow[]>;
+	/** What all addresses of their media begin with, one for each. */
+	paths(videoId: string): Promise<string[]>;
+	/** Who may see a video has changed on this node. */
+	forget(): void;
+}
+
 type VideoStoreDependencies = {
 	database: Database;
 	clock: Clock;
@@ -34,7 +47,18 @@ type VideoStoreDependencies = {
 	deleteMedia: (handle: Queryable, videoId: string) => Promise<unknown>;
 	/** Likewise for its pictures: a first one in the transaction that makes the video, all in the one that ends it. */
 	makePictures: (handle: Queryable, videoId: string, which: 'first' | 'all') => Promise<unknown>;
+	clips: () => Pick<VideoClips, 'deleteAll'>;
 };
+
+/** The longest segment, with room. */
+const MAX_SEGMENT_SECONDS = 4;
+/** Around what clips need, so that segments of other tracks that begin a little earlier stay as well. */
+const KEPT_MARGIN_SECONDS = 1;
+const IS_IN_WINDOWS = `EXISTS (
+	SELECT 1 FROM jsonb_to_recordset($2::jsonb)
+		AS windows("startSeconds" double precision, "endSeconds" double precision)
+	WHERE start_seconds < "endSeconds" + ${KEPT_MARGIN_SECONDS}
+	AND start_seconds + duration_seconds > "startSeconds" - ${KEPT_MARGIN_SECONDS})`;
 
 const FROM_VIDEOS = 'FROM videos JOIN channels ON channels.id = channel_id';
 
@@ -250,11 +274,7 @@ export class VideoStore {
 		if (video !== undefined) {
 			return video;
 		}
-		const [retired] = await this.#deps.database.query(
-			'SELECT path_secret FROM retired_path_secrets WHERE path_secret = $1',
-			[pathSecret],
-		);
-		return retired === undefined ? undefined : 'gone';
+		return (await isPathSecretRetired(this.#deps.database, pathSecret)) ? 'gone' : undefined;
 	}
 
 	/** Newest first. `before`: only older ones than this. */
@@ -270,8 +290,20 @@ export class VideoStore {
 		return rows.map(toVideo);
 	}
 
-	async tracks(videoId: string): Promise<RecordedTrack[]> {
+	/** The one of a broadcast that is being recorded. */
+	async findUnfinished(channelId: ChannelId): Promise<VideoRecord | undefined> {
+		const [row] = await this.#deps.database.query<VideoRow>(
+			`SELECT ${VIDEO_COLUMNS} ${FROM_VIDEOS} WHERE channel_id = $1 AND ended_at IS NULL AND deleted_at IS NULL
+			ORDER BY videos.id DESC LIMIT 1`,
+			[channelId],
+		);
+		return row && toVideo(row);
+	}
+
+	/** `window`: only the segments in it, and what they need. */
+	async tracks(videoId: string, window?: RecordedWindow): Promise<RecordedTrack[]> {
 		const { database } = this.#deps;
+		const { startSeconds, endSeconds } = window ?? { startSeconds: -Infinity, endSeconds: Infinity };
 		const [inits, segments] = await Promise.all([
 			database.query<InitRow>(
 				'SELECT track_id, name, facts FROM video_inits WHERE video_id = $1 ORDER BY track_id, length(name), name',
@@ -279,11 +311,38 @@ export class VideoStore {
 			),
 			database.query<SegmentRow>(
 				`SELECT track_id, media_sequence, run, init_name, start_seconds, duration_seconds, captured_at_ms, gap,
-				size_bytes FROM video_segments WHERE video_id = $1 ORDER BY track_id, media_sequence`,
-				[videoId],
+				size_bytes FROM video_segments WHERE video_id = $1
+				AND start_seconds BETWEEN $2::double precision - ${MAX_SEGMENT_SECONDS} AND $3
+				AND start_seconds + duration_seconds >= $2
+				ORDER BY track_id, media_sequence`,
+				[videoId, startSeconds, endSeconds],
 			),
 		]);
-		return toTracks(inits, segments);
+		const used = new Set(segments.map((row) => `${row.track_id}/${row.init_name}`));
+		return toTracks(
+			window === undefined ? inits : inits.filter((row) => used.has(`${row.track_id}/${row.name}`)),
+			segments,
+		);
+	}
+
+	/** Start of the newest segment that had begun when that was captured, by its date; undefined when all came later. */
+	async startBefore(videoId: string, capturedAtMs: number): Promise<number | undefined> {
+		const [row] = await this.#deps.database.query<{ start_seconds: number }>(
+			`SELECT start_seconds FROM video_segments WHERE video_id = $1 AND captured_at_ms <= $2::double precision
+			ORDER BY start_seconds DESC LIMIT 1`,
+			[videoId, capturedAtMs],
+		);
+		return row?.start_seconds;
+	}
+
+	/** Where a track's first segment with bytes begins. */
+	async trackStart(videoId: string, trackId: string): Promise<number | undefined> {
+		const [row] = await this.#deps.database.query<{ start_seconds: number }>(
+			`SELECT start_seconds FROM video_segments WHERE video_id = $1 AND track_id = $2 AND gap IS NULL
+			ORDER BY start_seconds LIMIT 1`,
+			[videoId, trackId],
+		);
+		return row?.start_seconds;
 	}
 
 	/** Absent fields stay. A new visibility makes new addresses; the old ones are gone. */
@@ -302,10 +361,7 @@ export class VideoStore {
 			let pathSecret = before.path_secret;
 			if (change.visibility !== undefined && change.visibility !== before.visibility) {
 				pathSecret = createPathSecret();
-				await handle.query('INSERT INTO retired_path_secrets (path_secret, retired_at) VALUES ($1, $2)', [
-					before.path_secret,
-					this.#now(),
-				]);
+				await retirePathSecrets(handle, [before.path_secret], this.#now());
 			}
 			await handle.query(
 				`UPDATE videos SET title = COALESCE($2, title), visibility = COALESCE($3, visibility),
@@ -317,8 +373,11 @@ export class VideoStore {
 		});
 	}
 
-	/** From now on there is no such video; its objects are deleted afterwards. False when there was none. */
-	async delete(id: string): Promise<boolean> {
+	/**
+	 * From now on there is no such video; its objects are deleted afterwards. `expired`: its clips stay, with what they
+	 * need. False when there was none.
+	 */
+	async delete(id: string, reason: 'wanted' | 'expired'): Promise<boolean> {
 		return this.#deps.database.transaction(async (handle) => {
 			const [row] = await handle.query<{ path_secret: string }>(
 				`UPDATE videos SET deleted_at = $2, ended_at = COALESCE(ended_at, $2) WHERE id = $1 AND deleted_at IS NULL
@@ -326,10 +385,10 @@ export class VideoStore {
 				[id, this.#now()],
 			);
 			if (row !== undefined) {
-				await handle.query('INSERT INTO retired_path_secrets (path_secret, retired_at) VALUES ($1, $2)', [
-					row.path_secret,
-					this.#now(),
-				]);
+				await retirePathSecrets(handle, [row.path_secret], this.#now());
+				if (reason === 'wanted') {
+					await this.#deps.clips().deleteAll(handle, id);
+				}
 				await this.#deps.deleteMedia(handle, id);
 			}
 			return row !== undefined;
@@ -350,12 +409,48 @@ export class VideoStore {
 		await this.#deps.database.query('DELETE FROM videos WHERE id = $1 AND deleted_at IS NOT NULL', [id]);
 	}
 
+	/** Names of the objects of those parts. */
+	async objectsWithin(id: string, windows: readonly RecordedWindow[]): Promise<Set<string>> {
+		const rows = await this.#deps.database.query<{
+			track_id: string;
+			media_sequence: number;
+			init_name: string | null;
+		}>(
+			`SELECT track_id, media_sequence, init_name FROM video_segments
+			WHERE video_id = $1 AND gap IS NULL AND ${IS_IN_WINDOWS}`,
+			[id, JSON.stringify(windows)],
+		);
+		return new Set(
+			rows.flatMap(({ track_id: trackId, media_sequence: mediaSequence, init_name: initName }) =>
+				[segmentName(mediaSequence), ...(initName === null ? [] : [initName])].map((file) =>
+					recordedObjectName(id, trackId, file),
+				),
+			),
+		);
+	}
+
+	/** Of a deleted video only those parts are left. */
+	async keepWindows(id: string, windows: readonly RecordedWindow[]): Promise<void> {
+		await this.#deps.database.transaction(async (handle) => {
+			await handle.query(`DELETE FROM video_segments WHERE video_id = $1 AND NOT ${IS_IN_WINDOWS}`, [
+				id,
+				JSON.stringify(windows),
+			]);
+			await handle.query(
+				`UPDATE videos SET has_clips = true,
+				size_bytes = (SELECT COALESCE(sum(size_bytes), 0)::bigint FROM video_segments WHERE video_id = $1)
+				WHERE id = $1 AND deleted_at IS NOT NULL`,
+				[id],
+			);
+		});
+	}
+
 	/** Bytes of all videos, and of those on channels of an owner. Those of running recordings are not counted. */
 	async usage(ownerId: string | undefined): Promise<{ totalBytes: number; ownerBytes: number }> {
 		const [row] = await this.#deps.database.query<{ total: number; own: number }>(
 			`SELECT COALESCE(sum(size_bytes), 0)::bigint AS total,
 			COALESCE(sum(size_bytes) FILTER (WHERE channels.owner_id = $1), 0)::bigint AS own
-			${FROM_VIDEOS} WHERE deleted_at IS NULL`,
+			${FROM_VIDEOS} WHERE deleted_at IS NULL OR has_clips`,
 			[ownerId ?? null],
 		);
 		return { totalBytes: row?.total ?? 0, ownerBytes: row?.own ?? 0 };
@@ -372,9 +467,4 @@ export class VideoStore {
 	#now(): Date {
 		return new Date(this.#deps.clock.nowMs());
 	}
-}
-
-/** 128 random bits, safe in an address. */
-function createPathSecret(): string {
-	return randomBytes(16).toString('base64url');
 }

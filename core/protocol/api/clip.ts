@@ -1,5 +1,6 @@
 /** `/api/v1/clips` and `/api/v1/channels/{channel}/clips`: short pieces of broadcasts, as a viewer saw them. */
 import { Type, type Static } from 'typebox';
+import { DELIVERY_TIERS } from '../tiers.ts';
 import { nullable } from './nullable.ts';
 
 /** Seconds of a new clip, which ends with the picture that the viewer sees. */
@@ -22,6 +23,12 @@ export const clipCreationSchema = Type.Object(
 					'When the picture on the screen was captured, in epoch milliseconds of the server. The clip ends with it. Absent: now.',
 			}),
 		),
+		tier: Type.Optional(
+			Type.Enum([...DELIVERY_TIERS], {
+				description:
+					'How that picture came. Over webrtc it has a capture time of its own (abs-capture-time); in playlists capture times follow the dates, and the two differ by up to 50 ms. Absent: ll-hls, which videos count as too.',
+			}),
+		),
 	},
 	{ additionalProperties: false },
 );
@@ -42,7 +49,9 @@ export const clipSchema = Type.Object({
 	id: Type.String(),
 	channelId: Type.String(),
 	channelName: Type.String(),
-	videoId: nullable(Type.String(), { description: 'The video it is from; null: that is deleted, or not for everyone.' }),
+	videoId: nullable(Type.String(), {
+		description: 'The video it is from; null: that is deleted, or not for everyone.',
+	}),
 	videoSeconds: nullable(Type.Number({ minimum: 0 }), { description: 'Where the clip begins in that video.' }),
 	title: Type.String(),
 	category: nullable(Type.String()),

@@ -21,6 +21,8 @@ export const RATE_LIMITS = {
 	refresh: { max: 120, timeWindow: MINUTE_MS },
 	/** Changes by signed-in users. */
 	change: { max: 120, timeWindow: MINUTE_MS },
+	/** New clips. Each user has a limit for a day as well. */
+	clip: { max: 20, timeWindow: MINUTE_MS },
 	/** Searches of the database. */
 	search: { max: 600, timeWindow: MINUTE_MS },
 } as const satisfies Record<string, RateLimit>;
