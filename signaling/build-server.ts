@@ -319,7 +319,11 @@ async function assemble(
 	if (webFolder !== undefined) {
 		await app.register(
 			createWebPages(
-				{ isChannel: (name) => channels.locator.mayExist(name), isVideo: (id) => videos.mayExist(id) },
+				{
+					isChannel: (name) => channels.locator.mayExist(name),
+					isVideo: (id) => videos.mayExist(id),
+					isClip: (id) => clips.mayExist(id),
+				},
 				{ folder: webFolder, mediaOrigin: mediaOrigin(config) },
 			),
 		);

@@ -179,7 +179,7 @@ export class VideoStore {
 
 	/** Recordings that have not ended though their broadcasts have, and got no segment for so long. */
 	async listUnfinished(silentMs: number): Promise<string[]> {
-		const sinceMs = this.#deps.clock.nowMs() - silentMs;
+		const sinceMs = Math.floor(this.#deps.clock.nowMs() - silentMs);
 		const rows = await this.#deps.database.query<{ id: string }>(
 			`SELECT videos.id FROM videos JOIN broadcasts ON broadcasts.id = broadcast_id
 			WHERE videos.ended_at IS NULL AND deleted_at IS NULL AND broadcasts.ended_at IS NOT NULL

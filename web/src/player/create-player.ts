@@ -264,9 +264,11 @@ class Player extends TypedEmitter<PlayerEvents> {
 		this.#set(this.#readQualities());
 	}
 
-	/** When the picture that was on the screen at that time was captured, the server's epoch milliseconds. */
-	capturedAtMs(monotonicMs: number): number | undefined {
-		return this.#handOver?.shown?.playback.shownMoments.shownAt(monotonicMs)?.captureTimeMs;
+	/** The picture that was on the screen at that time: when it was captured, the server's epoch milliseconds. */
+	pictureAt(monotonicMs: number): { captureTimeMs: number; tier: DeliveryTier } | undefined {
+		const playback = this.#handOver?.shown?.playback;
+		const moment = playback?.shownMoments.shownAt(monotonicMs);
+		return moment && { captureTimeMs: moment.captureTimeMs, tier: playback!.tier };
 	}
 
 	/** Returns to live, in the tier that the server has a place for. */

@@ -1,6 +1,7 @@
 /** Making a clip of what is on the screen: from the press of the button to the title of the clip. */
 import { onBeforeUnmount, onMounted, shallowRef } from 'vue';
 import type { ClipCreation, CreatedClip } from '../../../../core/protocol/api/clip.ts';
+import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 import { changeClip, createClip } from '../../api/clip-api.ts';
 import { ApiError } from '../../api/request.ts';
 import { useAccount } from '../account/account-store.ts';
@@ -18,8 +19,8 @@ export type BoundClipping = ReturnType<typeof useClipping>;
 type ClippingOptions = {
 	/** Undefined: nothing can be clipped now. */
 	source: () => ClipSource | undefined;
-	/** When the picture that was on the screen at a monotonic time was captured. */
-	capturedAtMs: (monotonicMs: number) => number | undefined;
+	/** The picture that was on the screen at a monotonic time: when it was captured, and how it came. */
+	pictureAt: (monotonicMs: number) => { captureTimeMs: number; tier?: DeliveryTier } | undefined;
 };
 
 /** Alt+X, whatever letter the system makes of it. */
@@ -27,7 +28,7 @@ function isClipKey({ key, code, altKey, ctrlKey, metaKey, repeat }: KeyboardEven
 	return altKey && !ctrlKey && !metaKey && !repeat && (key.toLowerCase() === 'x' || code === 'KeyX');
 }
 
-export function useClipping({ source, capturedAtMs }: ClippingOptions) {
+export function useClipping({ source, pictureAt }: ClippingOptions) {
 	const account = useAccount();
 	const state = shallowRef<ClippingState>({ step: 'idle' });
 	/** Of the newest press: another try is of the same picture. */
@@ -59,8 +60,12 @@ export function useClipping({ source, capturedAtMs }: ClippingOptions) {
 		if (of === undefined || state.value.step === 'making') {
 			return;
 		}
-		const captured = capturedAtMs(atMs);
-		wanted = { ...of, ...(captured === undefined ? {} : { captured_at_ms: captured }) };
+		const picture = pictureAt(atMs);
+		wanted = {
+			...of,
+			...(picture === undefined ? {} : { captured_at_ms: picture.captureTimeMs }),
+			...(picture?.tier === undefined ? {} : { tier: picture.tier }),
+		};
 		void send();
 	}
 

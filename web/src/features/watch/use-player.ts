@@ -11,10 +11,10 @@ type BoundView = { readonly [Key in keyof PlayerView]: ComputedRef<PlayerView[Ke
 export type BoundPlayer = BoundView &
 	Pick<
 		Player,
-		| 'capturedAtMs'
 		| 'choose'
 		| 'chooseQuality'
 		| 'goLive'
+		| 'pictureAt'
 		| 'retry'
 		| 'seek'
 		| 'seekBy'
@@ -58,10 +58,10 @@ export function usePlayer(
 			// The socket opens later: chat is created before its first message.
 			signaling.value = player.signaling;
 		},
-		capturedAtMs: (monotonicMs) => player.capturedAtMs(monotonicMs),
 		choose: (tier) => player.choose(tier),
 		chooseQuality: (id) => player.chooseQuality(id),
 		goLive: () => player.goLive(),
+		pictureAt: (monotonicMs) => player.pictureAt(monotonicMs),
 		retry: () => player.retry(),
 		seek: (captureTimeMs) => player.seek(captureTimeMs),
 		seekBy: (seconds) => player.seekBy(seconds),

@@ -91,13 +91,12 @@ class VideoPlayer extends TypedEmitter<VideoPlayerEvents> {
 		return this.#video;
 	}
 
-	/** When the picture that was on the screen at that time was captured, the server's epoch milliseconds. */
-	capturedAtMs(monotonicMs: number): number | undefined {
+	/** The picture that was on the screen at that time: when it was captured, the server's epoch milliseconds. */
+	pictureAt(monotonicMs: number): { captureTimeMs: number } | undefined {
+		const moment = this.#moments.shownAt(monotonicMs);
 		// Without frame callbacks, the playhead says which one.
-		return (
-			this.#moments.shownAt(monotonicMs)?.captureTimeMs ??
-			(this.#hasStarted ? this.#source?.captureTimeMs(this.#positionSeconds) : undefined)
-		);
+		const captureTimeMs = moment?.captureTimeMs ?? this.#source?.captureTimeMs(this.#positionSeconds);
+		return captureTimeMs === undefined ? undefined : { captureTimeMs };
 	}
 
 	start(container: HTMLElement, start: VideoStart): void {
@@ -127,18 +126,17 @@ class VideoPlayer extends TypedEmitter<VideoPlayerEvents> {
 		this.#update();
 	}
 
-	/** The video has another address now: continues where it was, or begins the new range. */
+	/** It has another address now: continues where it was, or begins the new range. With the same one, plays on. */
 	replace(playlistUrl: string, range?: MediaRange): void {
+		const isOther = playlistUrl !== this.#playlistUrl;
 		this.#playlistUrl = playlistUrl;
-		const isOtherPart =
-			range?.startSeconds !== this.#range?.startSeconds || range?.endSeconds !== this.#range?.endSeconds;
 		this.#startSeconds = this.#positionSeconds;
 		this.#range = range;
-		if (isOtherPart) {
+		if (isOther && range !== undefined) {
 			this.#startSeconds = this.#placeOf(0);
 			this.#isAtEnd = false;
 		}
-		if (this.#source !== undefined) {
+		if (isOther && this.#source !== undefined) {
 			this.#reload();
 		}
 	}
