@@ -25,6 +25,7 @@ export const VIDEO_ERRORS = {
 		httpStatus: 409,
 		message: 'The last picture of the clip is still being recorded. Try again in some seconds.',
 	},
+	CLIP_NOT_EXPORTED: { httpStatus: 500, message: 'The clip cannot be made into a file: %s.' },
 	OBJECT_NOT_FOUND: { httpStatus: 404, message: 'There is no such object in the store: %s.' },
 	OBJECT_STORE_UNAVAILABLE: {
 		httpStatus: 503,

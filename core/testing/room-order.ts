@@ -76,6 +76,7 @@ export const ROOM_ORDER: Readonly<Record<string, readonly string[]>> = {
 		'origin',
 		'transcode',
 		'pictures',
+		'clips',
 		'.',
 	],
 	signaling: [

@@ -39,23 +39,68 @@ export function writeInitSegment(config: TrackConfig, presentationDelayTicks = 0
 	if (!isPackageable(config)) {
 		throw new TypeError(`A ${config.codec} track without its decoder configuration has no init segment.`);
 	}
-	const isVideo = config.kind === 'video';
 	// rfc8216bis §3.1.2: "iso6" or a later brand; no samples and no duration in the movie box.
 	const fileType = box('ftyp', ascii('cmfc'), u32(0), ascii('iso6'), ascii('cmfc'));
-	const movieHeader = fullBox(
+	const track = trackBox(config, {
+		trackId: CMAF_TRACK_ID,
+		durationTicks: 0,
+		mediaDurationTicks: 0,
+		// One edit without a duration, which in a fragmented file covers all of it.
+		edits: presentationDelayTicks === 0 ? [] : [{ durationTicks: 0, mediaTimeTicks: presentationDelayTicks }],
+		tables: [
+			fullBox('stts', 0, 0, u32(0)),
+			fullBox('stsc', 0, 0, u32(0)),
+			fullBox('stsz', 0, 0, u32(0, 0)),
+			fullBox('stco', 0, 0, u32(0)),
+		],
+	});
+	const trackExtends = fullBox('trex', 0, 0, u32(CMAF_TRACK_ID, 1, 0, 0, 0));
+	const header = movieHeader({ timescale: 1000, durationTicks: 0, nextTrackId: CMAF_TRACK_ID + 1 });
+	return concatBytes([fileType, box('moov', header, track, box('mvex', trackExtends))]);
+}
+
+/** `mvhd` (ISO/IEC 14496-12 §8.2.2). */
+export function movieHeader(movie: { timescale: number; durationTicks: number; nextTrackId: number }): Uint8Array {
+	return fullBox(
 		'mvhd',
 		0,
 		0,
-		u32(0, 0, 1000, 0, 0x1_0000),
+		u32(0, 0, movie.timescale, movie.durationTicks, 0x1_0000),
 		u16(0x100, 0),
 		u32(0, 0),
 		IDENTITY_MATRIX,
 		u32(0, 0, 0, 0, 0, 0),
-		u32(CMAF_TRACK_ID + 1),
+		u32(movie.nextTrackId),
 	);
+}
+
+/** One stretch of a track's presentation. */
+export type Edit = {
+	/** In ticks of the movie. */
+	durationTicks: number;
+	/** Where it begins in the track's media; -1: nothing is presented. */
+	mediaTimeTicks: number;
+};
+
+/** `trak` of a track that {@link isPackageable}. `tables`: the boxes of `stbl` behind the sample entry. */
+export function trackBox(
+	config: TrackConfig,
+	track: {
+		trackId: number;
+		/** In ticks of the movie. */
+		durationTicks: number;
+		/** In ticks of the track. */
+		mediaDurationTicks: number;
+		edits: readonly Edit[];
+		tables: readonly Uint8Array[];
+	},
+): Uint8Array {
+	const isVideo = config.kind === 'video';
+	const { mediaDurationTicks, tables } = track;
+	const sampleEntry = isVideo ? avcSampleEntry(config) : aacSampleEntry(config);
 	const media = box(
 		'mdia',
-		fullBox('mdhd', 0, 0, u32(0, 0, cmafTimescale(config), 0), u16(LANGUAGE_UNDETERMINED, 0)),
+		fullBox('mdhd', 0, 0, u32(0, 0, cmafTimescale(config), mediaDurationTicks), u16(LANGUAGE_UNDETERMINED, 0)),
 		fullBox(
 			'hdlr',
 			0,
@@ -69,52 +114,34 @@ export function writeInitSegment(config: TrackConfig, presentationDelayTicks = 0
 			'minf',
 			isVideo ? fullBox('vmhd', 0, 1, u16(0, 0, 0, 0)) : fullBox('smhd', 0, 0, u16(0, 0)),
 			box('dinf', fullBox('dref', 0, 0, u32(1), fullBox('url ', 0, 1))),
-			sampleTable(isVideo ? avcSampleEntry(config) : aacSampleEntry(config)),
+			box('stbl', fullBox('stsd', 0, 0, u32(1), sampleEntry), ...tables),
 		),
 	);
-	const trackExtends = fullBox('trex', 0, 0, u32(CMAF_TRACK_ID, 1, 0, 0, 0));
-	return concatBytes([
-		fileType,
-		box(
-			'moov',
-			movieHeader,
-			box('trak', trackHeader(config), editList(presentationDelayTicks), media),
-			box('mvex', trackExtends),
-		),
-	]);
+	return box('trak', trackHeader(config, track), editList(track.edits), media);
 }
 
 // ISO/IEC 14496-12 §8.3.2: width and height of a track are those of its presentation, pixels stretched to squares.
-function trackHeader(config: TrackConfig): Uint8Array {
+function trackHeader(config: TrackConfig, track: { trackId: number; durationTicks: number }): Uint8Array {
 	const isVideo = config.kind === 'video';
 	const shown = isVideo ? displaySize(config) : { widthPixels: 0, heightPixels: 0 };
 	return fullBox(
 		'tkhd',
 		0,
 		7,
-		u32(0, 0, CMAF_TRACK_ID, 0, 0, 0, 0),
+		u32(0, 0, track.trackId, 0, track.durationTicks, 0, 0),
 		u16(0, isVideo ? 0 : 1, isVideo ? 0 : 0x100, 0),
 		IDENTITY_MATRIX,
 		u32(shown.widthPixels * 0x1_0000, shown.heightPixels * 0x1_0000),
 	);
 }
 
-// ISO/IEC 14496-12 §8.6.6: one edit without a duration, which in a fragmented file covers all of it.
-function editList(mediaTimeTicks: number): Uint8Array {
-	return mediaTimeTicks === 0
-		? new Uint8Array(0)
-		: box('edts', fullBox('elst', 0, 0, u32(1, 0, mediaTimeTicks), u16(1, 0)));
-}
-
-function sampleTable(sampleEntry: Uint8Array): Uint8Array {
-	return box(
-		'stbl',
-		fullBox('stsd', 0, 0, u32(1), sampleEntry),
-		fullBox('stts', 0, 0, u32(0)),
-		fullBox('stsc', 0, 0, u32(0)),
-		fullBox('stsz', 0, 0, u32(0, 0)),
-		fullBox('stco', 0, 0, u32(0)),
-	);
+// ISO/IEC 14496-12 §8.6.6.
+function editList(edits: readonly Edit[]): Uint8Array {
+	const entries = edits.flatMap(({ durationTicks, mediaTimeTicks }) => [
+		u32(durationTicks, mediaTimeTicks < 0 ? 0xffff_ffff : mediaTimeTicks),
+		u16(1, 0),
+	]);
+	return edits.length === 0 ? new Uint8Array(0) : box('edts', fullBox('elst', 0, 0, u32(edits.length), ...entries));
 }
 
 // ISO/IEC 14496-12 §12.1.3 and 14496-15 §5.4.2.
@@ -150,8 +177,10 @@ const PROFILES_WITH_CHROMA = new Set([100, 110, 122, 144, 244]);
 export function avcDecoderConfiguration(config: VideoTrackConfig): Uint8Array {
 	const firstSps = config.sps[0]!;
 	const profileIdc = firstSps[1]!;
+	// "The level indication must indicate a level of capability equal to or greater than the highest level" of all sets.
+	const levelIdc = Math.max(...config.sps.map((sps) => sps[3]!));
 	const parts = [
-		u8(1, profileIdc, firstSps[2]!, firstSps[3]!, 0xff, 0xe0 | config.sps.length),
+		u8(1, profileIdc, firstSps[2]!, levelIdc, 0xff, 0xe0 | config.sps.length),
 		...config.sps.flatMap((sps) => [u16(sps.length), sps]),
 		u8(config.pps.length),
 		...config.pps.flatMap((pps) => [u16(pps.length), pps]),

@@ -1,12 +1,11 @@
 /** Finds key frames in what our writers wrote, compared with an independent reader; any other bytes are harmless. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SIMULATED_VIDEO, simulatedAudio, simulateRun } from '../testing/simulated-source.ts';
+import { SIMULATED_VIDEO, simulateRun } from '../testing/simulated-source.ts';
 import { readMp4 } from '../testing/mp4-reader.ts';
 import { writeFragment, type FragmentSample } from '../cmaf/fragment-writer.ts';
-import { writeInitSegment } from '../cmaf/init-segment.ts';
 import { recordedObjectName } from '../recording/journal-entry.ts';
-import { locateKeyFrame, readVideoConfig } from './key-frame.ts';
+import { locateKeyFrame } from './key-frame.ts';
 import { recordRuns, TEST_VIDEO_ID } from './testing/recorded-video.ts';
 
 function fragment(samples: readonly FragmentSample[]): Buffer {
@@ -16,30 +15,6 @@ function fragment(samples: readonly FragmentSample[]): Buffer {
 function sample(byte: number, isSync: boolean, compositionOffsetTicks = 0): FragmentSample {
 	return { bytes: new Uint8Array(byte + 5).fill(byte), durationTicks: 3000, compositionOffsetTicks, isSync };
 }
-
-describe('readVideoConfig', () => {
-	it('reads what the init segment was made of', () => {
-		expect(readVideoConfig(writeInitSegment(SIMULATED_VIDEO))).toEqual(SIMULATED_VIDEO);
-		expect(readVideoConfig(writeInitSegment(SIMULATED_VIDEO, 6000))).toEqual(SIMULATED_VIDEO);
-	});
-
-	it('finds none in sound', () => {
-		expect(readVideoConfig(writeInitSegment(simulatedAudio(48_000)))).toBeUndefined();
-	});
-
-	it('never throws, whatever the bytes', () => {
-		const init = writeInitSegment(SIMULATED_VIDEO);
-		fc.assert(fc.property(fc.uint8Array({ maxLength: 600 }), (bytes) => void readVideoConfig(bytes)));
-		const damaged = fc.tuple(fc.nat(init.length - 1), fc.nat(255), fc.nat(init.length));
-		fc.assert(
-			fc.property(damaged, ([at, value, length]) => {
-				const bytes = Uint8Array.from(init.subarray(0, length));
-				bytes[Math.min(at, length)] = value;
-				readVideoConfig(bytes);
-			}),
-		);
-	});
-});
 
 describe('locateKeyFrame', () => {
 	it.each([

@@ -7,10 +7,11 @@ import { errorMessage } from '../../core/errors/errors.ts';
 import { RateLimitedReport } from '../../core/limits/rate-limited-report.ts';
 import type { Logger } from '../../core/logger.ts';
 import { displaySize, type VideoTrackConfig } from '../../core/media/codecs.ts';
+import { readVideoConfig } from '../cmaf/init-reader.ts';
 import type { BroadcastPackager } from '../live/broadcast-packager.ts';
 import type { RenditionEntry } from '../live/tracks-in-step.ts';
 import { fitWidth } from '../recording/storyboard.ts';
-import { locateKeyFrame, readVideoConfig, type KeyFrame } from './key-frame.ts';
+import { locateKeyFrame, type KeyFrame } from './key-frame.ts';
 import type { PictureMaker } from './picture-maker.ts';
 
 /** A JPEG. */

@@ -1,11 +1,12 @@
 /** Posters and sheets of storyboards, made from what is in the store. */
 import { SpillwayError } from '../../core/errors/errors.ts';
 import type { VideoTrackConfig } from '../../core/media/codecs.ts';
+import { readVideoConfig } from '../cmaf/init-reader.ts';
 import { recordedObjectName } from '../recording/journal-entry.ts';
 import { planSheet, type PictureSlot, type PictureSize, type StoryboardPlan } from '../recording/storyboard.ts';
 import { segmentName } from '../rendition/segment.ts';
 import type { ObjectStore } from '../store/object-store.ts';
-import { locateKeyFrame, readVideoConfig, type KeyFrame } from './key-frame.ts';
+import { locateKeyFrame, type KeyFrame } from './key-frame.ts';
 import { BEFORE_SHEET, type PictureMaker, type PlacedKeyFrame } from './picture-maker.ts';
 
 type RecordedPicturesDependencies = { store: Pick<ObjectStore, 'get'>; maker: PictureMaker };

@@ -1,5 +1,7 @@
 /** Single pictures (or frames of sound) of recorded segments: where they are, and when they were captured. Pure. */
-import { readFragments, type TrackTiming } from '../cmaf/fragment-reader.ts';
+import { readCaptureTimes, readFragments } from '../cmaf/fragment-reader.ts';
+import { readInit } from '../cmaf/init-reader.ts';
+import { cmafTimescale } from '../cmaf/init-segment.ts';
 import type { RecordedSegment } from './vod-playlist.ts';
 
 /**
@@ -18,21 +20,27 @@ export type RecordedFrame = {
 	capturedAtMs: Readonly<Record<CaptureClock, number>>;
 };
 
-/** Of a whole segment, in the order in which they are shown. */
+/** Of a whole segment, in the order in which they are shown. None when either file is none of ours. */
 export function framesOf(
+	init: Uint8Array,
 	bytes: Uint8Array,
-	{ timescale, presentationDelayTicks }: TrackTiming,
 	segment: Pick<RecordedSegment, 'startSeconds' | 'durationSeconds' | 'capturedAtMs'>,
 ): RecordedFrame[] {
+	const facts = readInit(init);
+	if (facts === undefined) {
+		return [];
+	}
+	const timescale = cmafTimescale(facts.config);
+	const anchors = readCaptureTimes(bytes);
 	const shown: Array<Omit<RecordedFrame, 'endSeconds'>> = [];
-	for (const { startTicks, captureTimeMs, samples } of readFragments(bytes)) {
-		for (const sample of samples) {
-			const ticks = sample.startTicks + sample.compositionOffsetTicks - presentationDelayTicks;
-			const startSeconds = ticks / timescale;
-			const date = segment.capturedAtMs + (startSeconds - segment.startSeconds) * 1000;
-			const picture = captureTimeMs === undefined ? date : captureTimeMs + ((ticks - startTicks) * 1000) / timescale;
-			shown.push({ startSeconds, capturedAtMs: { picture, date } });
-		}
+	for (const { decodeTimeTicks, compositionOffsetTicks } of readFragments(bytes)) {
+		const ticks = decodeTimeTicks + compositionOffsetTicks - facts.presentationDelayTicks;
+		const startSeconds = ticks / timescale;
+		const date = segment.capturedAtMs + (startSeconds - segment.startSeconds) * 1000;
+		const anchor = anchors.findLast((one) => one.decodeTimeTicks <= decodeTimeTicks);
+		const picture =
+			anchor === undefined ? date : anchor.captureTimeMs + ((ticks - anchor.decodeTimeTicks) * 1000) / timescale;
+		shown.push({ startSeconds, capturedAtMs: { picture, date } });
 	}
 	shown.sort((one, other) => one.startSeconds - other.startSeconds);
 	const segmentEnd = segment.startSeconds + segment.durationSeconds;

@@ -2,7 +2,6 @@
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { CLIP_SECONDS, CLIP_SOURCE_SECONDS, NEW_CLIP_SECONDS } from '../../core/protocol/api/clip.ts';
-import { readTrackTiming } from '../../packager/cmaf/fragment-reader.ts';
 import { recordedObjectName } from '../../packager/recording/journal-entry.ts';
 import { segmentName } from '../../packager/rendition/segment.ts';
 import type { ObjectStore } from '../../packager/store/object-store.ts';
@@ -191,8 +190,7 @@ export class ClipTiming {
 		const [init, bytes] = await Promise.all(
 			[segment.initName, segmentName(number)].map((file) => this.#read(recordedObjectName(videoId, trackId, file))),
 		);
-		const timing = init && readTrackTiming(init);
-		return timing === undefined || bytes === undefined ? [] : framesOf(bytes, timing, segment);
+		return init === undefined || bytes === undefined ? [] : framesOf(init, bytes, segment);
 	}
 
 	async #read(name: string): Promise<Uint8Array | undefined> {
