@@ -215,7 +215,7 @@ async function assemble(
 			channels,
 			videos,
 		},
-		config.clips,
+		{ ...config.clips, temporaryFolder },
 	);
 	const { authorizer } = publishing;
 	const admission = new SocketAdmission(config.http);

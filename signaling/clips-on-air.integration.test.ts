@@ -219,7 +219,7 @@ describe('clips of a live broadcast', () => {
 		expect([...new Set(await Promise.all(paths.slice(1).map((path) => statusOf(path))))]).toEqual([410]);
 	});
 
-	it('get a picture, and can be made of the video when the broadcast is over', async () => {
+	it('get a picture and a file, and can be made of the video when the broadcast is over', async () => {
 		const { clip_id } = await post(viewer, { channel_id: 'demo' });
 		await publisher.stop();
 		const clip = await settled(viewer, clip_id);
@@ -228,6 +228,18 @@ describe('clips of a live broadcast', () => {
 		await until(async () => (await read(viewer, clip_id)).posterUrl !== null, 'a picture of the clip');
 		const jpeg = await fetchBytes((await read(viewer, clip_id)).posterUrl!);
 		expect([jpeg[0], jpeg[1], jpeg.at(-2), jpeg.at(-1)]).toEqual([0xff, 0xd8, 0xff, 0xd9]);
+
+		await other.send('POST', `/api/v1/clips/${clip_id}/export`, undefined, 202);
+		await until(async () => (await read(viewer, clip_id)).exportState === 'ready', 'a file of the clip');
+		const { exportUrl } = await read(viewer, clip_id);
+		const file = await fetch(new URL(exportUrl!, httpUrl));
+		const bytes = new Uint8Array(await file.arrayBuffer());
+		expect(file.headers.get('content-disposition')).toBe(`attachment; filename="Demo.mp4"; filename*=UTF-8''Demo.mp4`);
+		expect(Number(file.headers.get('content-length'))).toBe(bytes.length);
+		const exported = (await readMp4(bytes)).packets;
+		expect(exported.length).toBe(played.length);
+		const part = await fetch(new URL(exportUrl!, httpUrl), { headers: { range: 'bytes=4-7' } });
+		expect([part.status, await part.text()]).toEqual([206, 'ftyp']);
 
 		await viewer.send('POST', '/api/v1/clips', { channel_id: 'demo' }, 409);
 		const video = await mediaOf({

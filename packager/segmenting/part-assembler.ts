@@ -7,7 +7,7 @@ import type { SegmentationStep } from './segmentation-policy.ts';
 /** A sample as a track writer passes it, with the steps that place it. */
 type IncomingSample = {
 	bytes: Uint8Array;
-	/** Its own decode time; the step may move its start a little. */
+	/** Its own time, to which the capture time belongs; the step may move its start a little. */
 	sourceTicks: number;
 	/**
 	 * Where it is shown: at a fixed distance after its start (`relative`), or at its own time (`absolute`). Without

@@ -88,7 +88,8 @@ export class VideoTrackWriter implements TrackWriter {
 		const steps = this.#policy.addFrame(sourceTicks, isKeyFrame);
 		this.#assembler.apply(steps, {
 			bytes,
-			sourceTicks,
+			// A picture is captured when it is shown, not when it is decoded.
+			sourceTicks: this.#isReordered ? presentationTicks : sourceTicks,
 			presentation: this.#isReordered
 				? { kind: 'absolute', ticks: presentationTicks + this.#presentationDelayTicks }
 				: { kind: 'relative' },

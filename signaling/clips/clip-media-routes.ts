@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import type { AnswerKind } from '../../packager/origin/cache-policy.ts';
+import { sendObject } from '../../packager/origin/send-object.ts';
 import { sendPlaylist } from '../../packager/origin/send-body.ts';
 import { sendPicture } from '../../packager/origin/send-picture.ts';
 import type { ObjectStore } from '../../packager/store/object-store.ts';
@@ -43,6 +44,19 @@ export function createClipMediaRoutes(deps: ClipMediaRoutesDependencies): Fastif
 			const { bytes } = await store.get(clipObjectName(clip, 'jpg'));
 			const etag = `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`;
 			return sendPicture(request, reply, { bytes, contentType: 'image/jpeg', etag }, mediaKind(clip));
+		});
+		server.get('/vod/c/:secret/clip.mp4', { config: MEDIA_CORS }, async (request, reply) => {
+			const { clip, part } = await find(request);
+			if (part !== 'clip' || clip.exportState !== 'ready') {
+				throw new SpillwayError('CLIP_NOT_FOUND');
+			}
+			const file = {
+				name: clipObjectName(clip, 'mp4'),
+				sizeBytes: clip.exportBytes,
+				contentType: 'video/mp4',
+				fileName: `${clip.title === '' ? 'clip' : clip.title}.mp4`,
+			} as const;
+			return sendObject(request, reply, store, file, mediaKind(clip));
 		});
 		server.get<{ Params: { track: string; file: string } }>(
 			'/vod/c/:secret/:track/:file',

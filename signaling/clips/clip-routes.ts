@@ -38,6 +38,7 @@ import type { VideoRecord } from '../videos/video-row.ts';
 import type { VideoStore } from '../videos/video-store.ts';
 import { describeClip, type ClipRights } from './clip-description.ts';
 import type { ClipPlaylists } from './clip-playlists.ts';
+import type { ClipExports } from './clip-exports.ts';
 import { clipPath, type ClipRecord } from './clip-row.ts';
 import type { ClipPart, ClipStore } from './clip-store.ts';
 import type { ClipTiming } from './clip-timing.ts';
@@ -47,6 +48,7 @@ export type ClipRoutesDependencies = {
 	clips: ClipStore;
 	timing: Pick<ClipTiming, 'place' | 'trim'>;
 	playlists: Pick<ClipPlaylists, 'settled'>;
+	exports: Pick<ClipExports, 'request'>;
 	directory: Pick<SecretDirectory<ClipPart>, 'forget'>;
 	access: ClipAccess;
 	channels: Pick<ChannelAccess, 'find'>;
@@ -231,6 +233,25 @@ function createChangingRoutes(deps: ClipRoutesDependencies): FastifyPluginAsync 
 				return { purgePaths: [clipPath(clip.pathSecret), clipPath(clip.sourceSecret)] };
 			},
 		);
+		app.post<{ Params: ClipParams }>(
+			'/api/v1/clips/:clip/export',
+			options({
+				summary: 'Have a file of a clip made',
+				description: 'An MP4 file, exact to the picture. `exportState` says when it is there, at `exportUrl`.',
+				params: clipParamsSchema,
+				response: { 202: ownClipSchema, ...refusals(401, 404, 409, 429, 503, 507) },
+			}),
+			async (request, reply): Promise<OwnClip> => {
+				const { clip: found, rights } = await access.find(request, request.params.clip);
+				const clip = await deps.playlists.settled(found);
+				requireSettled(clip);
+				await deps.exports.request(clip);
+				forget(deps, clip);
+				const { clip: asked } = await access.find(request, request.params.clip);
+				reply.code(202);
+				return describe(deps, asked, rights);
+			},
+		);
 		app.post<{ Params: ClipParams; Body: ClipReport }>(
 			'/api/v1/clips/:clip/reports',
 			options({
@@ -255,7 +276,7 @@ function createChangingRoutes(deps: ClipRoutesDependencies): FastifyPluginAsync 
 }
 
 /** Throws CLIP_UNFINISHED. */
-export function requireSettled({ isSettled }: ClipRecord): void {
+function requireSettled({ isSettled }: ClipRecord): void {
 	if (!isSettled) {
 		throw new SpillwayError('CLIP_UNFINISHED', [], { retryAfterSeconds: UNFINISHED_SECONDS });
 	}

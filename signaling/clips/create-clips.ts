@@ -14,6 +14,7 @@ import { SecretDirectory } from '../videos/path-secrets.ts';
 import type { VideoClips } from '../videos/video-store.ts';
 import { ClipAccess } from './clip-access.ts';
 import { ClipJobs } from './clip-jobs.ts';
+import { ClipExports } from './clip-exports.ts';
 import { createClipMediaRoutes } from './clip-media-routes.ts';
 import { ClipPlaylists } from './clip-playlists.ts';
 import { createClipRoutes } from './clip-routes.ts';
@@ -35,7 +36,9 @@ type ClipsDependencies = {
 	videos: Pick<Videos, 'store' | 'recordings' | 'deleteMedia' | 'refusal'>;
 };
 
-export type ClipsConfig = {
+type ClipsConfig = {
+	/** For files on their way. */
+	temporaryFolder: string;
 	/** Most clips that one account makes in a day. */
 	maxPerDay: number;
 };
@@ -68,6 +71,15 @@ export function createClips(deps: ClipsDependencies, config: ClipsConfig): Clips
 		refusal,
 		logger,
 	});
+	const exports = new ClipExports({
+		...deps,
+		clips: () => clips,
+		directory,
+		videos,
+		refusal,
+		temporaryFolder: config.temporaryFolder,
+		logger,
+	});
 	const clips: ClipStore = new ClipStore({
 		database,
 		clock,
@@ -86,6 +98,7 @@ export function createClips(deps: ClipsDependencies, config: ClipsConfig): Clips
 					clips,
 					timing,
 					playlists,
+					exports,
 					directory,
 					access,
 					channels: channels.access,

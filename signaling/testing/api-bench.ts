@@ -1,5 +1,6 @@
 /** The API without media for tests: real database and routes, a fake registry, requests by inject(). */
 import { tmpdir } from 'node:os';
+import type { TObject } from 'typebox';
 import fastify, { type FastifyInstance, type FastifyPluginAsync, type LightMyRequestResponse } from 'fastify';
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import { createId, type BroadcastId, type ChannelId, type ChannelName } from '../../core/ids.ts';
@@ -16,7 +17,8 @@ import type { MessageBus } from '../platform/bus/message-bus.ts';
 import { createChannels, type Channels } from '../channels/create-channels.ts';
 import { createPublishing, type Publishing } from '../publishing/create-publishing.ts';
 import { registerWebSockets } from '../audience/socket/signaling-routes.ts';
-import type { Database } from '../platform/database/database.ts';
+import type { Database, Queryable } from '../platform/database/database.ts';
+import type { JobKind, JobRun, Jobs, JobWork } from '../platform/jobs/jobs.ts';
 import { createChat, type Chat } from '../chat/create-chat.ts';
 import { createClips } from '../clips/create-clips.ts';
 import { createVideos, type Videos } from '../videos/create-videos.ts';
@@ -27,7 +29,9 @@ import { Announcements } from '../platform/cluster/announcements.ts';
 import { createNodeIdentity } from '../platform/cluster/node-identity.ts';
 import { requestLimits } from '../platform/http/request-limits.ts';
 import { PictureMaker } from '../../packager/pictures/picture-maker.ts';
+import { recordRuns, TEST_VIDEO_ID, type TestRecording } from '../../packager/pictures/testing/recorded-video.ts';
 import { MemoryStore } from '../../packager/testing/memory-store.ts';
+import { SIMULATED_VIDEO, simulatedAudio, simulateRun } from '../../packager/testing/simulated-source.ts';
 import { SocketAdmission } from '../platform/sockets/socket-admission.ts';
 
 /** The password of every test account. */
@@ -127,6 +131,34 @@ export class TestBrowser {
 	}
 }
 
+/** Jobs that are done when a test says so. */
+class HeldJobs implements Pick<Jobs, 'define' | 'every' | 'add'> {
+	readonly #works = new Map<string, (data: object, run: JobRun) => Promise<void>>();
+	readonly #added: { kind: string; data: object }[] = [];
+
+	define<Data extends TObject>({ name }: JobKind<Data>, work: JobWork<Data>): void {
+		this.#works.set(name, work as (data: object, run: JobRun) => Promise<void>);
+	}
+
+	every(): void {
+		// Tests do periodic work with run().
+	}
+
+	async add(_handle: Queryable, { name }: JobKind, data: object): Promise<boolean> {
+		this.#added.push({ kind: name, data });
+		return true;
+	}
+
+	/** Does all jobs of a kind that were added, or one with that data. */
+	async run(kind: string, data?: object): Promise<void> {
+		const due = data === undefined ? this.#added.filter((job) => job.kind === kind) : [{ kind, data }];
+		for (const job of due) {
+			this.#added.splice(this.#added.indexOf(job), this.#added.includes(job) ? 1 : 0);
+			await this.#works.get(kind)!(job.data, { id: '1', attempt: 1, signal: new AbortController().signal });
+		}
+	}
+}
+
 type Parts = Pick<
 	ApiBench,
 	| 'app'
@@ -138,6 +170,7 @@ type Parts = Pick<
 	| 'videos'
 	| 'videoStore'
 	| 'objects'
+	| 'jobs'
 	| 'chat'
 	| 'fakeRegistry'
 	| 'viewerCounts'
@@ -154,6 +187,7 @@ export class ApiBench {
 	readonly videoStore: VideoStore;
 	/** What recordings are stored in. */
 	readonly objects: MemoryStore;
+	readonly jobs: HeldJobs;
 	readonly chat: Chat;
 	readonly fakeRegistry: FakeRegistry;
 	/** Viewer counts by channel name. */
@@ -170,6 +204,7 @@ export class ApiBench {
 		this.videos = parts.videos;
 		this.videoStore = parts.videoStore;
 		this.objects = parts.objects;
+		this.jobs = parts.jobs;
 		this.chat = parts.chat;
 		this.fakeRegistry = parts.fakeRegistry;
 		this.viewerCounts = parts.viewerCounts;
@@ -183,6 +218,7 @@ export class ApiBench {
 			channelsPerUser?: number;
 			isSecure?: boolean;
 			isSignUpOpen?: boolean;
+			clipsPerDay?: number;
 			/** A real one, for tests of broadcasts. */
 			registry?: BroadcastRegistry;
 		} = {},
@@ -224,8 +260,7 @@ export class ApiBench {
 		);
 		const chat = createChat({ ...common, serverSecret, accounts, channels, admission });
 		const objects = new MemoryStore();
-		// Without a runner: added jobs are not done.
-		const jobs = { define: () => undefined, every: () => undefined, add: async () => true };
+		const jobs = new HeldJobs();
 		const media = { store: objects, jobs, registry, pictures: new PictureMaker({ clock }), mayWork: () => true };
 		const videos: Videos = createVideos(
 			{
@@ -247,7 +282,10 @@ export class ApiBench {
 				mediaFolder: tmpdir(),
 			},
 		);
-		const clips = createClips({ ...common, ...media, accounts, channels, videos }, { maxPerDay: 100 });
+		const clips = createClips(
+			{ ...common, ...media, accounts, channels, videos },
+			{ maxPerDay: options.clipsPerDay ?? 100, temporaryFolder: tmpdir() },
+		);
 		const app = fastify({ ...requestLimits(() => clock.nowMs()) });
 		registerErrorHandler(app, logger);
 		await registerOpenApi(app, '0.0.0');
@@ -262,7 +300,7 @@ export class ApiBench {
 		await app.register(answerOtherMethods(routes));
 		await app.ready();
 		const videoStore = videos.store;
-		const parts = { app, clock, logger, accounts, channels, publishing, videos, videoStore, objects, chat };
+		const parts = { app, clock, logger, accounts, channels, publishing, videos, videoStore, objects, chat, jobs };
 		return new ApiBench({ ...parts, fakeRegistry, viewerCounts });
 	}
 
@@ -329,6 +367,36 @@ export class ApiBench {
 		return id;
 	}
 
+	/**
+	 * A recording of picture and sound that ends now, with segments that can be read; returns its id. Its pictures are
+	 * made up: 30 a second, with a key frame every second.
+	 */
+	async addRecording(channelId: string, durationSeconds: number): Promise<string> {
+		const { store, entries } = await madeUpRecording(durationSeconds);
+		const id = createId<string>(this.clock.nowMs());
+		const startMs = this.clock.nowMs() - durationSeconds * 1000;
+		await this.videoStore.create({
+			id,
+			channelId: channelId as ChannelId,
+			broadcastId: createId<BroadcastId>(this.clock.nowMs()),
+			title: 'A recording',
+			category: 'Chess',
+			startedAt: new Date(startMs),
+		});
+		for (const [name, bytes] of store.objects) {
+			await this.objects.put(name.replace(TEST_VIDEO_ID, id), bytes);
+		}
+		await this.videoStore.append(
+			id,
+			1,
+			entries.map((entry) =>
+				entry.kind === 'init' ? entry : { ...entry, capturedAtMs: Math.round(entry.capturedAtMs + startMs) },
+			),
+		);
+		await this.videoStore.finish(id, 14);
+		return id;
+	}
+
 	async close(): Promise<void> {
 		await this.videos.close();
 		await this.chat.close();
@@ -337,4 +405,26 @@ export class ApiBench {
 		await this.accounts.close();
 		await this.app.close();
 	}
+}
+
+/** Captured from time 0 on. Made once for each length. */
+const madeUp = new Map<number, Promise<TestRecording>>();
+
+function madeUpRecording(durationSeconds: number): Promise<TestRecording> {
+	let recording = madeUp.get(durationSeconds);
+	if (recording === undefined) {
+		const units = simulateRun({
+			startSeconds: 100,
+			durationSeconds,
+			video: { frameRate: 30, gopFrames: 30 },
+			audio: { sampleRate: 48_000 },
+		});
+		const tracks = new Map([
+			['video0', SIMULATED_VIDEO],
+			['audio0', simulatedAudio(48_000)],
+		] as const);
+		recording = recordRuns([{ tracks, units }]);
+		madeUp.set(durationSeconds, recording);
+	}
+	return recording;
 }
