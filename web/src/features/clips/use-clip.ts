@@ -4,14 +4,13 @@ import { systemClock } from '../../../../core/lifecycle/clock.ts';
 import { Timer } from '../../../../core/lifecycle/timer.ts';
 import type { OwnClip } from '../../../../core/protocol/api/clip.ts';
 import { fetchClip } from '../../api/clip-api.ts';
+import { serverClock } from '../../api/server-time.ts';
 import { VideoWatch, type VideoAbsence } from '../../api/video-watch.ts';
 import { clipTitle } from '../../app/texts/clip-words.ts';
 import { useAccount } from '../account/account-store.ts';
 
 const YOUNG_MS = 12_000;
 const SETTLING_MS = 3000;
-/** The viewer's clock may be wrong. */
-const MAX_LOOKS = 5;
 
 export function useClip(id: string) {
 	const clip = shallowRef<OwnClip>();
@@ -26,16 +25,18 @@ export function useClip(id: string) {
 			return { ...(await fetchClip(id, signal)), state: 'ready' as const };
 		},
 	});
-	let looks = 0;
 	/** The last picture of a new clip may still have to be recorded. */
-	const settling = new Timer(systemClock, () => void watch.askNow());
+	const settling = new Timer(systemClock, () => {
+		const nowMs = serverClock.toServerMs(systemClock.monotonicMs()) ?? Infinity;
+		if (clip.value !== undefined && nowMs - Date.parse(clip.value.createdAt) < YOUNG_MS) {
+			void watch.askNow();
+		}
+	});
+	serverClock.start();
 	watch.on('described', (described) => {
 		clip.value = described;
 		absence.value = undefined;
-		const isYoung = systemClock.nowMs() - Date.parse(described.createdAt) < YOUNG_MS;
-		if (isYoung && ++looks < MAX_LOOKS) {
-			settling.arm(SETTLING_MS);
-		}
+		settling.arm(SETTLING_MS);
 	});
 	watch.on('absent', (why) => (absence.value = why));
 	watchEffect(() => {
