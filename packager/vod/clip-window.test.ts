@@ -1,7 +1,7 @@
 /** Which segments a clip has, and where a capture time is: what holds for every recording, gaps and runs included. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { clipWindow, mediaOf, secondsAtDate, segmentsAround } from './clip-window.ts';
+import { clipWindow, coveringWindow, mediaOf, secondsAtDate, segmentsAround } from './clip-window.ts';
 import { endOf, formatVodPlaylist, type RecordedSegment, type RecordedTrack } from './vod-playlist.ts';
 
 const START_MS = Date.UTC(2026, 0, 1);
@@ -73,6 +73,32 @@ describe('clipWindow', () => {
 
 	it('is none without a track', () => {
 		expect(clipWindow([], { startSeconds: 0, endSeconds: 9 })).toBeUndefined();
+	});
+});
+
+describe('coveringWindow', () => {
+	it('has all of another track that the clip has, but for a twentieth of a second, and the clip itself', () => {
+		fc.assert(
+			fc.property(
+				segments,
+				place,
+				fc.double({ min: 0.1, max: 60, noNaN: true }),
+				(own, startSeconds, lengthSeconds) => {
+					const clip = { startSeconds, endSeconds: startSeconds + lengthSeconds };
+					const window = coveringWindow(own, clip);
+					expect(window.startSeconds).toBeLessThanOrEqual(clip.startSeconds);
+					expect(window.endSeconds).toBeGreaterThanOrEqual(clip.endSeconds);
+					const listed = formatVodPlaylist({ segments: own }, window, true);
+					for (const segment of mediaOf(own)) {
+						const seconds =
+							Math.min(endOf(segment), clip.endSeconds) - Math.max(segment.startSeconds, clip.startSeconds);
+						if (seconds > 0.05 + 1e-6) {
+							expect(listed).toContain(`\nsegment${segment.mediaSequence}.m4s\n`);
+						}
+					}
+				},
+			),
+		);
 	});
 });
 

@@ -3,6 +3,8 @@ import { endOf, sourceTrack, type RecordedSegment, type RecordedTrack, type Reco
 
 /** Borders that are nearer than this are the same: durations are printed with fewer digits. */
 const EPSILON_SECONDS = 0.001;
+/** A segment that has less of a clip is left out: two frames of sound. */
+const OVERLAP_SECONDS = 0.05;
 
 /**
  * The whole segments that have the media from `startSeconds` to `endSeconds`, as the window of a playlist; undefined
@@ -18,6 +20,23 @@ export function clipWindow(
 	);
 	const [first, last] = [within[0], within.at(-1)];
 	return first && last && { startSeconds: first.startSeconds, endSeconds: endOf(last) };
+}
+
+/**
+ * The window for another track of the same clip: whole segments, too. Those of sound end where they want, so up to a
+ * second of it would be missing at both ends.
+ */
+export function coveringWindow(segments: readonly RecordedSegment[], window: RecordedWindow): RecordedWindow {
+	const within = segments.filter(
+		(segment) =>
+			endOf(segment) > window.startSeconds + OVERLAP_SECONDS &&
+			segment.startSeconds < window.endSeconds - OVERLAP_SECONDS,
+	);
+	const [first, last] = [within[0], within.at(-1)];
+	return {
+		startSeconds: Math.min(window.startSeconds, first?.startSeconds ?? Infinity),
+		endSeconds: Math.max(window.endSeconds, last === undefined ? -Infinity : endOf(last)),
+	};
 }
 
 /**

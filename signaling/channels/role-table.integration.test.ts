@@ -1,6 +1,7 @@
 /** Tests the answer of every API route to every kind of user. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { USER_ROLES } from '../../core/protocol/api/account.ts';
+import type { Clip, CreatedClip } from '../../core/protocol/api/clip.ts';
 import type { Database } from '../platform/database/database.ts';
 import { ApiBench, TEST_PASSWORD, type TestBrowser } from '../testing/api-bench.ts';
 import { openTestDatabase } from '../testing/both-databases.ts';
@@ -65,6 +66,32 @@ const ROUTES: readonly Row[] = [
 	['DELETE', '/api/v1/videos/{private}', undefined,         [401, 404, 200, 404, 404, 200, 200]],
 	['GET', '/api/v1/videos/nothing', undefined,              [404, 404, 404, 404, 404, 404, 404]],
 	['GET', `${CHANNEL}/videos`, undefined,                   [200, 200, 200, 200, 200, 200, 200]],
+	// "viewer" made the clips, {hiddenClip} of a private recording.
+	['POST', '/api/v1/clips', { video_id: '{recording}' },    [401, 201, 201, 201, 201, 201, 201]],
+	['POST', '/api/v1/clips', { video_id: '{hidden}' },       [401, 404, 201, 404, 404, 201, 201]],
+	['POST', '/api/v1/clips', { channel_id: '{channel}' },    [401, 409, 409, 409, 409, 409, 409]],
+	['GET', '/api/v1/clips/{clip}', undefined,                [200, 200, 200, 200, 200, 200, 200]],
+	['PATCH', '/api/v1/clips/{clip}', { title: 'New' },       [401, 200, 200, 403, 403, 403, 200]],
+	['PATCH', '/api/v1/clips/{clip}', { trim: { startSeconds: 1, endSeconds: 3 } }, [401, 200, 200, 403, 403, 403, 200]],
+	['DELETE', '/api/v1/clips/{clip}', undefined,             [401, 200, 200, 403, 200, 200, 200]],
+	['POST', '/api/v1/clips/{clip}/export', undefined,        [401, 202, 202, 202, 202, 202, 202]],
+	['POST', '/api/v1/clips/{clip}/reports', { reason: 'x' }, [401, 204, 204, 204, 204, 204, 204]],
+	['GET', '/api/v1/clips/{hiddenClip}', undefined,          [404, 404, 200, 404, 404, 200, 200]],
+	['PATCH', '/api/v1/clips/{hiddenClip}', { title: 'New' }, [401, 404, 200, 404, 404, 403, 200]],
+	['DELETE', '/api/v1/clips/{hiddenClip}', undefined,       [401, 404, 200, 404, 404, 200, 200]],
+	['POST', '/api/v1/clips/{hiddenClip}/export', undefined,  [401, 404, 202, 404, 404, 202, 202]],
+	['POST', '/api/v1/clips/{hiddenClip}/reports', { reason: 'x' }, [401, 404, 204, 404, 404, 204, 204]],
+	['GET', '/api/v1/clips/nothing', undefined,               [404, 404, 404, 404, 404, 404, 404]],
+	['GET', `${CHANNEL}/clips`, undefined,                    [200, 200, 200, 200, 200, 200, 200]],
+	// Media of a clip: its address is enough, unless the video is private.
+	['GET', '{clipMedia}index.m3u8', undefined,               [200, 200, 200, 200, 200, 200, 200]],
+	['GET', '{clipMedia}video0/index.m3u8', undefined,        [200, 200, 200, 200, 200, 200, 200]],
+	['GET', '{clipMedia}video0/init0.mp4', undefined,         [200, 200, 200, 200, 200, 200, 200]],
+	['GET', '{clipMedia}poster.jpg', undefined,               [404, 404, 404, 404, 404, 404, 404]],
+	['GET', '{clipMedia}clip.mp4', undefined,                 [404, 404, 404, 404, 404, 404, 404]],
+	['GET', '{hiddenMedia}index.m3u8', undefined,             [404, 404, 200, 404, 404, 200, 200]],
+	['GET', '{hiddenMedia}video0/index.m3u8', undefined,      [404, 404, 200, 404, 404, 200, 200]],
+	['GET', '{hiddenMedia}video0/init0.mp4', undefined,       [404, 404, 200, 404, 404, 200, 200]],
 	['GET', `${CHANNEL}/recording`, undefined,                [401, 403, 200, 403, 403, 403, 200]],
 	['PUT', `${CHANNEL}/recording`, { choice: true },         [401, 403, 200, 403, 403, 403, 200]],
 	// Unknown channels: every signed-in user gets 404.
@@ -101,7 +128,19 @@ describe('role × route', () => {
 		const { id: key, streamKey: secret } = made.json<{ id: string; streamKey: string }>();
 		await browsers.owner.send('PUT', `/api/v1/channels/${channel}/moderators/chat-moderator`);
 		const [video, hidden] = [await bench.addVideo(channel), await bench.addVideo(channel, 'private')];
-		names = { channel, other, key, secret, video, private: hidden };
+		const clip = async (recording: string): Promise<{ id: string; media: string }> => {
+			const created = await browsers.viewer.send('POST', '/api/v1/clips', { video_id: recording });
+			const { clip_id: id } = created.json<CreatedClip>();
+			const { playlistUrl } = (await browsers.viewer.send('GET', `/api/v1/clips/${id}`)).json<Clip>();
+			return { id, media: playlistUrl.replace('index.m3u8', '') };
+		};
+		const [recording, hiddenRecording] = [await bench.addRecording(channel, 6), await bench.addRecording(channel, 6)];
+		const [shown, hiddenOne] = [await clip(recording), await clip(hiddenRecording)];
+		await browsers.owner.send('PATCH', `/api/v1/videos/${hiddenRecording}`, { visibility: 'private' });
+		names = {
+			...{ channel, other, key, secret, video, private: hidden, recording, hidden: hiddenRecording },
+			...{ clip: shown.id, clipMedia: shown.media, hiddenClip: hiddenOne.id, hiddenMedia: hiddenOne.media },
+		};
 	});
 	afterEach(async () => {
 		await bench.close();
@@ -138,6 +177,7 @@ describe('role × route', () => {
 		await database.query("DELETE FROM channels WHERE name = 'new-place'");
 		await database.query("DELETE FROM users WHERE name = 'newcomer'");
 		await database.query('UPDATE videos SET deleted_at = NULL');
+		await database.query('UPDATE clips SET deleted_at = NULL');
 		await database.query('DELETE FROM retired_path_secrets');
 		if (method === 'DELETE' && path.includes('/moderators/')) {
 			await browsers.owner.send('PUT', `/api/v1/channels/${names['channel']}/moderators/chat-moderator`);
@@ -157,7 +197,8 @@ describe('role × route', () => {
 				.replace(/\/stream-keys\/\{key\}/, '/stream-keys/{key}')
 				.replace(/\/(moderators|chat-restrictions)\/[^/]+/, '/$1/{user}')
 				.replace(/\/users\/[^/]+\//, '/users/{user}/')
-				.replace(/\/videos\/[^/]+/, '/videos/{video}');
+				.replace(/\/videos\/[^/]+/, '/videos/{video}')
+				.replace(/\/clips\/[^/]+/, '/clips/{clip}');
 			return `${method} ${shape}`;
 		});
 		// IRC's addresses take sockets only.

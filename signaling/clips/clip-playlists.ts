@@ -16,8 +16,8 @@ import { MARGIN_SECONDS, type ClipTiming } from './clip-timing.ts';
 
 /** Clips whose playlists are kept in memory; one has some 10 kB. */
 const MAX_KEPT = 512;
-/** Segments of sound begin a little before or after those of the picture. */
-const AROUND_SECONDS = 1;
+/** Segments of sound overlap those of the picture. None is longer. */
+const AROUND_SECONDS = 4;
 
 type ClipPlaylistsDependencies = {
 	clips: Pick<ClipStore, 'find' | 'settle'>;
@@ -83,7 +83,12 @@ export class ClipPlaylists {
 			startSeconds: startSeconds - AROUND_SECONDS,
 			endSeconds: endSeconds + AROUND_SECONDS,
 		});
-		return { tracks, window: clipWindow(tracks, { startSeconds, endSeconds }), isComplete: clip.isSettled };
+		return {
+			tracks,
+			window: clipWindow(tracks, { startSeconds, endSeconds }),
+			isExcerpt: true,
+			isComplete: clip.isSettled,
+		};
 	}
 }
 

@@ -4,6 +4,8 @@ import type { TObject } from 'typebox';
 import fastify, { type FastifyInstance, type FastifyPluginAsync, type LightMyRequestResponse } from 'fastify';
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import { createId, type BroadcastId, type ChannelId, type ChannelName } from '../../core/ids.ts';
+import type { TrackId } from '../../core/media/access-unit.ts';
+import type { TrackConfig } from '../../core/media/codecs.ts';
 import type { VideoVisibility } from '../../core/protocol/api/video.ts';
 import { answerOtherMethods } from '../../core/protocol/api/address-methods.ts';
 import type { LadderChoice } from '../../core/protocol/ladder-choice.ts';
@@ -419,10 +421,10 @@ function madeUpRecording(durationSeconds: number): Promise<TestRecording> {
 			video: { frameRate: 30, gopFrames: 30 },
 			audio: { sampleRate: 48_000 },
 		});
-		const tracks = new Map([
+		const tracks = new Map<TrackId, TrackConfig>([
 			['video0', SIMULATED_VIDEO],
 			['audio0', simulatedAudio(48_000)],
-		] as const);
+		]);
 		recording = recordRuns([{ tracks, units }]);
 		madeUp.set(durationSeconds, recording);
 	}

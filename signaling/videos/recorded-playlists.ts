@@ -3,6 +3,7 @@ import type { Clock } from '../../core/lifecycle/clock.ts';
 import { createLruCache } from '../../core/limits/lru-cache.ts';
 import { mapLine } from '../../packager/playlist/playlist-tags.ts';
 import { RenderedPlaylist, type RenderedBody } from '../../packager/origin/rendered-playlist.ts';
+import { coveringWindow } from '../../packager/vod/clip-window.ts';
 import {
 	formatVodMultivariant,
 	formatVodPlaylist,
@@ -15,6 +16,8 @@ export type PlaylistSource = {
 	tracks: readonly RecordedTrack[];
 	/** Undefined while there is nothing to play. */
 	window: RecordedWindow | undefined;
+	/** It is a part of a recording, in which segments of other tracks begin and end elsewhere. */
+	isExcerpt?: boolean;
 	/** Nothing follows. */
 	isComplete: boolean;
 };
@@ -73,12 +76,13 @@ export function listsFile({ body }: RecordedPlaylist, file: string): boolean {
 	return body.plain.includes(`\n${file}\n`) || body.plain.includes(mapLine(file));
 }
 
-function makePlaylists({ tracks, window, isComplete }: PlaylistSource): Playlists {
+function makePlaylists({ tracks, window, isExcerpt = false, isComplete }: PlaylistSource): Playlists {
 	const bodies = new Map<string, RenderedBody>();
 	if (window !== undefined) {
 		bodies.set('', render(formatVodMultivariant(tracks)));
 		for (const track of tracks) {
-			bodies.set(track.trackId, render(formatVodPlaylist(track, window, isComplete)));
+			const own = isExcerpt ? coveringWindow(track.segments, window) : window;
+			bodies.set(track.trackId, render(formatVodPlaylist(track, own, isComplete)));
 		}
 	}
 	return { isComplete, bodies };
