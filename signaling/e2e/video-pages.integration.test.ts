@@ -128,6 +128,8 @@ describe('the pages of videos', () => {
 		const [shown, pressedAtMs] = [await readPictures(), await page.evaluate<number>('pressedAtMs')];
 		const onScreen = shown.findLast(({ shownAtMs }) => shownAtMs <= pressedAtMs)!.frameNumber;
 		clipAddress = (await page.getByRole('link', { name: 'Open and trim' }).getAttribute('href'))!;
+		// The segment with the last picture is on its way: until then the page goes by the pictures before it.
+		await expect.poll(isComplete, { timeout: DEADLINE_MS }).toBe(true);
 		expect(await open(clipAddress)).toBe(200);
 		expect(await playToEnd()).toBe(onScreen);
 
@@ -137,21 +139,20 @@ describe('the pages of videos', () => {
 			await end.press(key);
 		}
 		await page.getByLabel('Title').fill('A moment');
-		// The segment with the last picture may still be on its way.
-		await expect
-			.poll(
-				async () => {
-					await page
-						.getByRole('button', { name: 'Save' })
-						.click({ timeout: 1000 })
-						.catch(() => undefined);
-					return page.getByRole('heading', { name: 'A moment' }).count();
-				},
-				{ timeout: DEADLINE_MS, interval: 1000 },
-			)
-			.toBe(1);
+		await page.getByRole('button', { name: 'Save' }).click();
+		await page.getByRole('heading', { name: 'A moment' }).waitFor();
 		expect(await playToEnd()).toBe(onScreen - 3 - TEST_SETTINGS.frameRate);
 	});
+
+	/** Whether all of the clip is recorded. */
+	const isComplete = (): Promise<boolean> =>
+		page.evaluate(`(async () => {
+			const load = async (url) => (await fetch(url)).text();
+			const { playlistUrl } = JSON.parse(await load('/api/v1${clipAddress}'));
+			const playlist = await load(playlistUrl);
+			const track = playlist.split('\\n').find((line) => line !== '' && !line.startsWith('#'));
+			return (await load(playlistUrl.replace('index.m3u8', track))).includes('#EXT-X-ENDLIST');
+		})()`);
 
 	/** Number of the clip's last picture. */
 	async function playToEnd(): Promise<number> {
