@@ -155,7 +155,10 @@ async function assemble(
 	const { graceWindowSeconds: defaultGraceWindowSeconds } = config.ingest;
 	const { channelsPerUser, whoMayPublish } = config.accounts;
 	const viewerCount = (name: string): number | null => audience.viewerCount(name);
-	const mediaFacts = (broadcastId: BroadcastId): MediaFacts => ({ stillVersion: pictures.stillVersion(broadcastId) });
+	const mediaFacts = (broadcastId: BroadcastId): MediaFacts => ({
+		stillVersion: pictures.stillVersion(broadcastId),
+		canBeClipped: videos.isRecording(broadcastId),
+	});
 	const mayWork = (): boolean => !cpuBudget.isRed();
 	const addresses = { httpUrl: '', rtmpUrl: '' };
 	const accounts = own(await createAccounts(platform, accountsConfig(config)));
@@ -316,7 +319,11 @@ async function assemble(
 	if (webFolder !== undefined) {
 		await app.register(
 			createWebPages(
-				{ isChannel: (name) => channels.locator.mayExist(name), isVideo: (id) => videos.mayExist(id) },
+				{
+					isChannel: (name) => channels.locator.mayExist(name),
+					isVideo: (id) => videos.mayExist(id),
+					isClip: (id) => clips.mayExist(id),
+				},
 				{ folder: webFolder, mediaOrigins: mediaOrigins(config) },
 			),
 		);

@@ -21,13 +21,15 @@ type FurtherFacts = {
 export type MediaFacts = {
 	/** Of its still picture, another one for each; undefined: there is none. */
 	stillVersion: string | undefined;
+	/** It is recorded, and something of it is stored. */
+	canBeClipped: boolean;
 };
 
 /** Returns the public part. */
 export function describeChannel(
 	channel: Channel,
 	broadcast: Broadcast | undefined,
-	{ viewerCount = null, stillVersion }: FurtherFacts = {},
+	{ viewerCount = null, stillVersion, canBeClipped = false }: FurtherFacts = {},
 ): ChannelDescription {
 	const state = broadcast === undefined || broadcast.state === 'ended' ? 'offline' : broadcast.state;
 	const source = state === 'offline' ? undefined : broadcast?.source;
@@ -58,6 +60,7 @@ export function describeChannel(
 		hlsUrl: `/hls/${channel.name}/index.m3u8`,
 		stillUrl: hasPictures ? `/api/v1/channels/${channel.name}/still.jpg?v=${stillVersion}` : null,
 		storyboardUrl: hasPictures ? `/api/v1/channels/${channel.name}/storyboard` : null,
+		canBeClipped: state !== 'offline' && canBeClipped,
 	};
 }
 

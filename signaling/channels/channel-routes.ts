@@ -50,6 +50,7 @@ export type ChannelRoutesDependencies = {
 	control: ChannelControl;
 	/** Viewers of a channel; null when they are not counted. */
 	viewerCount: (channelName: string) => number | null;
+	/** What is made of a broadcast besides what viewers watch. */
 	mediaFacts: (broadcastId: BroadcastId) => MediaFacts;
 	config: { channelsPerUser: number; defaultGraceWindowSeconds: number; serverLadderChoice: LadderChoice };
 };

@@ -1,8 +1,14 @@
-/** The pages of videos in Chromium: one that grows, its keys, the same one complete, its channel's lists, and none. */
+/**
+ * The pages of videos and clips in Chromium: a video that grows, its keys, a clip of what is on the screen, the same
+ * video complete, its channel's lists, none; and all of them by the rules of accessibility that axe checks.
+ */
+import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ServerUnderTest, waitUntilLive } from '../../loadtest/bench/measure/server-under-test.ts';
 import { launchChromium } from '../../loadtest/clients/chromium/chromium.ts';
+import type { PageFrame } from '../../loadtest/clients/chromium/page/picture-reader.ts';
+import { pageProgram } from '../../loadtest/clients/chromium/page-program.ts';
 import { createPublisher } from '../../loadtest/clients/create-publisher.ts';
 import { TEST_SETTINGS } from '../../loadtest/source/encoder-settings.ts';
 import type { Publisher } from '../../loadtest/source/publisher.ts';
@@ -22,6 +28,7 @@ describe('the pages of videos', () => {
 	let browser: Browser;
 	let page: Page;
 	let address: string;
+	let clipAddress: string;
 
 	beforeAll(async () => {
 		server = await ServerUnderTest.start();
@@ -50,6 +57,12 @@ describe('the pages of videos', () => {
 			const { currentTime, duration, paused, videoWidth } = element as unknown as Element;
 			return { currentTime, duration, paused, videoWidth };
 		});
+	/** The number that is drawn into each picture that was shown since the last call. */
+	const readPictures = (): Promise<PageFrame[]> => page.evaluate('spillwayBench.collectReadings().frames');
+	async function beginReading(): Promise<void> {
+		await page.evaluate(pageProgram());
+		await page.evaluate("spillwayBench.startReading('video', false)");
+	}
 	const position = async (): Promise<number> => (await read()).currentTime;
 
 	it('play a broadcast from its start while it is being recorded', async () => {
@@ -96,6 +109,74 @@ describe('the pages of videos', () => {
 		expect(await position()).toBeLessThan(8);
 	});
 
+	it('make a clip that ends with the picture on the screen', async () => {
+		await open('/demo');
+		await page.evaluate(`fetch('/api/v1/users', {
+			method: 'POST',
+			headers: { 'content-type': 'application/json', 'x-spillway-csrf': '1' },
+			body: '{"name":"ada","password":"correct horse battery staple"}',
+		}).then(() => localStorage.setItem('spillway.was-logged-in', '1'))`);
+		await page.reload();
+		await beginReading();
+		await page.getByRole('button', { name: /^Clip the last minute/ }).waitFor();
+		await expect.poll(async () => (await readPictures()).length, { timeout: DEADLINE_MS }).toBeGreaterThan(5);
+		// Paused in real time, so that there is no doubt about which picture it is.
+		await page.keyboard.press('k');
+		const onScreen = await readLastPicture();
+		await page.keyboard.press('Alt+x');
+		await page.getByText('Clip made').waitFor();
+		clipAddress = (await page.getByRole('link', { name: 'Open and trim' }).getAttribute('href'))!;
+		// The segment with the last picture is on its way: until then the page goes by the pictures before it.
+		await expect.poll(isComplete, { timeout: DEADLINE_MS }).toBe(true);
+		expect(await open(clipAddress)).toBe(200);
+		expect(await playToEnd()).toBe(onScreen);
+
+		await page.getByRole('button', { name: 'Trim' }).click();
+		const end = page.getByRole('slider', { name: 'End of the clip' });
+		for (const key of ['ArrowLeft', 'Shift+ArrowLeft', 'ArrowRight', 'ArrowLeft', 'ArrowLeft']) {
+			await end.press(key);
+		}
+		await page.getByLabel('Title').fill('A moment');
+		await page.getByRole('button', { name: 'Save' }).click();
+		await page.getByRole('heading', { name: 'A moment' }).waitFor();
+		expect(await playToEnd()).toBe(onScreen - 3 - TEST_SETTINGS.frameRate);
+	});
+
+	/** Whether all of the clip is recorded. */
+	const isComplete = (): Promise<boolean> =>
+		page.evaluate(`(async () => {
+			const load = async (url) => (await fetch(url)).text();
+			const { playlistUrl } = JSON.parse(await load('/api/v1${clipAddress}'));
+			const playlist = await load(playlistUrl);
+			const track = playlist.split('\\n').find((line) => line !== '' && !line.startsWith('#'));
+			return (await load(playlistUrl.replace('index.m3u8', track))).includes('#EXT-X-ENDLIST');
+		})()`);
+
+	/** Number of the clip's last picture. */
+	async function playToEnd(): Promise<number> {
+		await beginReading();
+		await expect.poll(async () => (await read()).videoWidth, { timeout: DEADLINE_MS }).toBeGreaterThan(0);
+		await page.keyboard.press('9');
+		await page.getByRole('button', { name: 'Watch again', exact: true }).waitFor();
+		return readLastPicture();
+	}
+
+	/** Number of the picture that stands. */
+	async function readLastPicture(): Promise<number> {
+		let last: PageFrame | undefined;
+		await expect
+			.poll(
+				async () => {
+					const pictures = await readPictures();
+					last = pictures.at(-1) ?? last;
+					return last !== undefined && pictures.length === 0;
+				},
+				{ timeout: DEADLINE_MS, interval: 300 },
+			)
+			.toBe(true);
+		return last!.frameNumber;
+	}
+
 	it('show the same video when it is complete, and list it on the channel that is offline', async () => {
 		await publisher.stop();
 		await page.locator('.frame').getByText('Being recorded').waitFor({ state: 'detached' });
@@ -113,4 +194,52 @@ describe('the pages of videos', () => {
 		expect(await open('/nobody/videos')).toBe(404);
 		await page.getByRole('heading', { name: 'There is no channel “nobody”' }).waitFor();
 	});
+
+	it('can be used by everyone', async () => {
+		await page.evaluate(`fetch('/api/v1/channels', {
+			method: 'POST',
+			headers: { 'content-type': 'application/json', 'x-spillway-csrf': '1' },
+			body: '{"name":"ada"}',
+		})`);
+		await page.setViewportSize({ width: 1280, height: 900 });
+		const pages: Array<[path: string, isReady: string, press?: string]> = [
+			[address, '.facts'],
+			['/demo/videos', '.cards h2'],
+			['/demo/videos?show=clips', '.cards h2'],
+			[clipAddress, '.choices button'],
+			[clipAddress, '.handle', 'Trim'],
+			[clipAddress, 'dialog', 'Share'],
+			['/demo', '.shelf h2'],
+			['/dashboard?channel=ada&tab=videos', '.panel'],
+		];
+		const found: string[] = [];
+		for (const [path, isReady, press] of pages) {
+			await open(path);
+			if (press !== undefined) {
+				await page.getByRole('button', { name: press }).click();
+			}
+			await page.locator(isReady).first().waitFor();
+			await page.evaluate(axe.source);
+			for (const colorScheme of ['light', 'dark'] as const) {
+				await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+				// Colours change within some pictures, also without motion.
+				await expect.poll(() => page.evaluate('document.getAnimations().length')).toBe(0);
+				// Only colours differ.
+				const rules = colorScheme === 'light' ? undefined : ['color-contrast'];
+				found.push(...(await findBarriers(rules)).map((text) => `${path} ${press ?? ''} (${colorScheme}): ${text}`));
+			}
+		}
+		expect(found).toEqual([]);
+	});
+
+	/** Findings that bar someone from using the page. */
+	async function findBarriers(rules?: readonly string[]): Promise<string[]> {
+		const options = JSON.stringify({ resultTypes: ['violations'], ...(rules === undefined ? {} : { runOnly: rules }) });
+		const { violations } = await page.evaluate<axe.AxeResults>(`axe.run(${options})`);
+		return violations
+			.filter(({ impact }) => impact === 'serious' || impact === 'critical')
+			.map(
+				({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join('; ')}`,
+			);
+	}
 });

@@ -11,14 +11,16 @@ const PAGE_PATHS = [
 	'/',
 	'/:page',
 	'/:channel/videos',
+	'/clips/:clip',
 	'/videos/:video',
 	'/embed/:channel',
 	'/embed/videos/:video',
+	'/embed/clips/:clip',
 ] as const;
 /** As in web/src/app/router.ts. */
 const PAGES: ReadonlySet<string> = new Set(['login', 'signup', 'settings', 'dashboard']);
 
-type PageParams = { page?: string; channel?: string; video?: string };
+type PageParams = { page?: string; channel?: string; video?: string; clip?: string };
 
 /** Without validators, so that a browser with a cached page gets the body with its 404. */
 const NOT_FOUND_OPTIONS = { etag: false, lastModified: false } as const;
@@ -28,6 +30,7 @@ type PageSubjects = {
 	isChannel: (name: string) => Promise<boolean>;
 	/** False also for a private video: its page shows it to its owner, and its address says nothing to others. */
 	isVideo: (id: string) => Promise<boolean>;
+	isClip: (id: string) => Promise<boolean>;
 };
 
 type WebPagesOptions = {
@@ -38,13 +41,16 @@ type WebPagesOptions = {
 };
 
 export function createWebPages(
-	{ isChannel, isVideo }: PageSubjects,
+	{ isChannel, isVideo, isClip }: PageSubjects,
 	{ folder, mediaOrigins }: WebPagesOptions,
 ): FastifyPluginAsync {
 	const policy = contentSecurityPolicy(mediaOrigins);
-	const exists = async ({ page, channel, video }: PageParams): Promise<boolean> => {
+	const exists = async ({ page, channel, video, clip }: PageParams): Promise<boolean> => {
 		if (video !== undefined) {
 			return isVideo(video);
+		}
+		if (clip !== undefined) {
+			return isClip(clip);
 		}
 		const name = channel ?? page;
 		return name === undefined || (page !== undefined && PAGES.has(page)) || isChannel(name);

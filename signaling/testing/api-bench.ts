@@ -244,7 +244,13 @@ export class ApiBench {
 		const viewerCount = (name: string): number => viewerCounts.get(name) ?? 0;
 		const registry = options.registry ?? fakeRegistry.registry;
 		const channels = await createChannels(
-			{ ...common, registry, accounts, viewerCount, mediaFacts: () => ({ stillVersion: undefined }) },
+			{
+				...common,
+				registry,
+				accounts,
+				viewerCount,
+				mediaFacts: () => ({ stillVersion: undefined, canBeClipped: false }),
+			},
 			{ channelsPerUser: options.channelsPerUser ?? 5, defaultGraceWindowSeconds: 60, serverLadderChoice: 'automatic' },
 		);
 		const publishing = await createPublishing(

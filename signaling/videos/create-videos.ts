@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { FastifyPluginAsync } from 'fastify';
 import type { Clock } from '../../core/lifecycle/clock.ts';
+import type { BroadcastId } from '../../core/ids.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
@@ -64,6 +65,8 @@ export type Videos = {
 	refusal(): Promise<string | undefined>;
 	/** For everyone: false for a private video. True also while the database is unavailable. */
 	mayExist(id: string): Promise<boolean>;
+	/** Something of the broadcast can be played from its recording, which runs on this node. */
+	isRecording(broadcastId: BroadcastId): boolean;
 	/** Begins to record, and ends what a killed server left open. Call it when the jobs have started. */
 	start(): Promise<void>;
 	/** Ends the recordings. Call it when the broadcasts have ended. Idempotent. */
@@ -141,6 +144,8 @@ export function createVideos(deps: VideosDependencies, config: VideosConfig): Vi
 				(video) => video !== undefined && video.visibility !== 'private',
 				() => true,
 			),
+		isRecording: (broadcastId) =>
+			recordings.running.some((running) => running.broadcastId === broadcastId && running.isPlayable),
 		start: () => recordings.start(),
 		close: () => scope.close('server-shutdown'),
 	};

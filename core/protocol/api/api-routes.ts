@@ -5,6 +5,16 @@ import type { ChannelHealth } from './channel-health.ts';
 import type { CategoryList, ChannelList, ChannelListQuery } from './channel-list.ts';
 import type { ChatRestrictionList } from './chat-restriction.ts';
 import type { ChannelChatSettings, ChatSettingsChange } from './chat-settings.ts';
+import type {
+	ClipChange,
+	ClipCreation,
+	ClipDeletion,
+	ClipList,
+	ClipListQuery,
+	ClipReport,
+	CreatedClip,
+	OwnClip,
+} from './clip.ts';
 import type { IngestAddresses } from './ingest-address.ts';
 import type { LiveStoryboard } from './live-storyboard.ts';
 import type { ModeratorList } from './moderator.ts';
@@ -53,6 +63,13 @@ export type ApiRoutes = {
 	'GET /api/v1/videos/:video': { answer: OwnVideo };
 	'PATCH /api/v1/videos/:video': { body: VideoChange; answer: OwnVideo };
 	'DELETE /api/v1/videos/:video': { answer: VideoDeletion };
+	'GET /api/v1/channels/:channel/clips': { query: ClipListQuery; answer: ClipList };
+	'POST /api/v1/clips': { body: ClipCreation; answer: CreatedClip };
+	'GET /api/v1/clips/:clip': { answer: OwnClip };
+	'PATCH /api/v1/clips/:clip': { body: ClipChange; answer: OwnClip };
+	'DELETE /api/v1/clips/:clip': { answer: ClipDeletion };
+	'POST /api/v1/clips/:clip/export': { answer: OwnClip };
+	'POST /api/v1/clips/:clip/reports': { body: ClipReport; answer: undefined };
 	'GET /api/v1/streams/ingest': { answer: IngestAddresses };
 };
 

@@ -125,6 +125,9 @@ export const channelDescriptionSchema = Type.Object({
 	storyboardUrl: nullable(Type.String(), {
 		description: 'Absolute path of a list of small pictures of what can be rewound. Null: none, or offline.',
 	}),
+	canBeClipped: Type.Optional(
+		Type.Boolean({ description: 'Its running broadcast is being recorded: viewers can make clips of it.' }),
+	),
 });
 export type ChannelDescription = Static<typeof channelDescriptionSchema>;
 

@@ -16,21 +16,28 @@ const WAITING_INTERVAL_MS = 3000;
  */
 export type VideoAbsence = 'missing' | 'private' | 'gone' | 'unreachable';
 
-type VideoWatchEvents = {
-	described: [video: OwnVideo];
+/** A clip is complete from its start. */
+type Watched = Pick<OwnVideo, 'state' | 'playlistUrl'>;
+
+type VideoWatchEvents<Video extends Watched> = {
+	described: [video: Video];
 	absent: [absence: VideoAbsence];
 };
 
-type VideoWatchDeps = { clock: Clock; fetchVideo: (signal: AbortSignal) => Promise<OwnVideo> };
+type VideoWatchDeps<Video extends Watched> = {
+	clock: Clock;
+	fetchVideo: (signal: AbortSignal) => Promise<Video>;
+};
 
-export class VideoWatch extends TypedEmitter<VideoWatchEvents> {
-	readonly #deps: VideoWatchDeps;
+/** Also of clips. */
+export class VideoWatch<Video extends Watched = OwnVideo> extends TypedEmitter<VideoWatchEvents<Video>> {
+	readonly #deps: VideoWatchDeps<Video>;
 	readonly #abort = new AbortController();
 	readonly #timer: Timer;
 	#asking: Promise<void> | undefined;
 	#hasBeenHere = false;
 
-	constructor(deps: VideoWatchDeps) {
+	constructor(deps: VideoWatchDeps<Video>) {
 		super();
 		this.#deps = deps;
 		this.#timer = new Timer(deps.clock, () => void this.askNow());

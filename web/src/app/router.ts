@@ -19,6 +19,11 @@ function videoProps(route: RouteLocation): { id: string; askedSeconds: number | 
 	return { id, askedSeconds: typeof time === 'string' ? parseTime(time) : undefined, key: id };
 }
 
+function clipProps(route: RouteLocation): { id: string; key: string } {
+	const id = String(route.params['id']);
+	return { id, key: id };
+}
+
 /** A path that cannot be a channel's name is not found, without a request. */
 function mustBeChannelName(to: RouteLocation): true | RouteLocationRaw {
 	return (
@@ -45,12 +50,20 @@ export const router = createRouter({
 			props: (route) => ({ ...videoProps(route), isAutoplay: route.query['autoplay'] === '1' }),
 			meta: { isBare: true },
 		},
+		{ path: '/clips/:id', component: () => import('../features/clips/ClipPage.vue'), props: clipProps },
+		{
+			path: '/embed/clips/:id',
+			component: () => import('../features/clips/ClipEmbedPage.vue'),
+			props: (route) => ({ ...clipProps(route), isAutoplay: route.query['autoplay'] === '1' }),
+			meta: { isBare: true },
+		},
 		{
 			path: '/:name/videos',
-			component: () => import('../features/videos/ChannelVideosPage.vue'),
-			props: ({ params }) => {
+			component: () => import('../features/watch/ChannelVideosPage.vue'),
+			// `?show=clips`: the clips.
+			props: ({ params, query }) => {
 				const name = String(params['name']).toLowerCase();
-				return { name, key: name };
+				return { name, areClips: query['show'] === 'clips', key: name };
 			},
 			beforeEnter: mustBeChannelName,
 		},

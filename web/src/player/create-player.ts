@@ -264,6 +264,13 @@ class Player extends TypedEmitter<PlayerEvents> {
 		this.#set(this.#readQualities());
 	}
 
+	/** The picture that was on the screen at that time: when it was captured, the server's epoch milliseconds. */
+	pictureAt(monotonicMs: number): { captureTimeMs: number; tier: DeliveryTier } | undefined {
+		const playback = this.#handOver?.shown?.playback;
+		const moment = playback?.shownMoments.shownAt(monotonicMs);
+		return moment && { captureTimeMs: moment.captureTimeMs, tier: playback!.tier };
+	}
+
 	/** Returns to live, in the tier that the server has a place for. */
 	goLive(): void {
 		this.#rewinder?.goLive();

@@ -21,6 +21,11 @@ declare global {
 		webkitEnterFullscreen?(): void;
 		webkitExitFullscreen?(): void;
 		readonly webkitDisplayingFullscreen?: boolean;
+		/**
+		 * Safari: the wall-clock time of media time zero
+		 * (https://developer.apple.com/documentation/webkitjs/htmlmediaelement).
+		 */
+		getStartDate?(): Date;
 	}
 	interface Window {
 		/** For tests and the measuring bench; nothing secret. */

@@ -37,6 +37,12 @@ export function formatClock(seconds: number): string {
 	return hours > 0 ? `${hours}:${String(minutes).padStart(2, '0')}:${end}` : `${minutes}:${end}`;
 }
 
+/** To the hundredth, rounded: `0:07.40`, `1:02:03.05`. */
+export function formatHundredths(seconds: number): string {
+	const hundredths = Math.max(0, Math.round(seconds * 100));
+	return `${formatClock(Math.floor(hundredths / 100))}.${String(hundredths % 100).padStart(2, '0')}`;
+}
+
 /** For screen readers and sentences: `1 hour 2 minutes 3 seconds`, `0 seconds`. */
 export function speakTime(seconds: number): string {
 	const [hours, minutes, rest] = split(seconds);

@@ -11,6 +11,9 @@ export const VISIBILITY_NAMES: Readonly<Record<VideoVisibility, string>> = {
 
 export const BEING_RECORDED = 'Being recorded';
 
+/** Characters of the longest title, of broadcasts, videos and clips. */
+export const MAX_TITLE = 140;
+
 /** A broadcast without a title is named after its day. */
 export function videoTitle({ title, startedAt }: Pick<Video, 'title' | 'startedAt'>): string {
 	return title.trim() === '' ? `Broadcast of ${formatDate(startedAt)}` : title;

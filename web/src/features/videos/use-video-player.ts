@@ -4,7 +4,12 @@ import { systemClock } from '../../../../core/lifecycle/clock.ts';
 import { Timer } from '../../../../core/lifecycle/timer.ts';
 import type { OwnVideo } from '../../../../core/protocol/api/video.ts';
 import { videoTitle } from '../../app/texts/video-words.ts';
-import { createVideoPlayer, type VideoPlayer, type VideoPlayerView } from '../../player/video/create-video-player.ts';
+import {
+	createVideoPlayer,
+	type MediaRange,
+	type VideoPlayer,
+	type VideoPlayerView,
+} from '../../player/video/create-video-player.ts';
 import { ResumeMemory } from './resume-memory.ts';
 
 /** Between two notes of where the viewer is. */
@@ -18,14 +23,33 @@ type Options = {
 	/** From the address. */
 	askedSeconds: number | undefined;
 	isAutoplay: boolean;
+	/** What of its playlist is played; undefined: all, and it is remembered where the viewer stops. */
+	range?: () => MediaRange | undefined;
 	/** Loads the description again. */
 	reload: () => Promise<void>;
 };
 
+/** What a player needs to know of a video, or of a clip. */
+export type Playable = Pick<
+	OwnVideo,
+	| 'id'
+	| 'title'
+	| 'startedAt'
+	| 'state'
+	| 'playlistUrl'
+	| 'posterUrl'
+	| 'storyboardUrl'
+	| 'durationSeconds'
+	| 'channelName'
+>;
+
 export type BoundVideoPlayer = ReturnType<typeof useVideoPlayer>;
 
 /** Starts when there is both a container and something to play. */
-export function useVideoPlayer(video: Ref<OwnVideo | undefined>, { askedSeconds, isAutoplay, reload }: Options) {
+export function useVideoPlayer(
+	video: Readonly<Ref<Playable | undefined>>,
+	{ askedSeconds, isAutoplay, reload, range }: Options,
+) {
 	const player: VideoPlayer = createVideoPlayer();
 	const memory = new ResumeMemory();
 	const view = shallowRef<VideoPlayerView>(player.view);
@@ -41,7 +65,7 @@ export function useVideoPlayer(video: Ref<OwnVideo | undefined>, { askedSeconds,
 
 	function note(): void {
 		const { hasStarted, positionSeconds, durationSeconds } = player.view;
-		if (hasStarted && video.value !== undefined) {
+		if (hasStarted && video.value !== undefined && range === undefined) {
 			notedSeconds = positionSeconds;
 			const isComplete = video.value.state === 'ready' && durationSeconds > 0;
 			memory.note(video.value.id, positionSeconds, isComplete ? durationSeconds : undefined);
@@ -80,20 +104,27 @@ export function useVideoPlayer(video: Ref<OwnVideo | undefined>, { askedSeconds,
 		}
 		isStarted = true;
 		const latest = Math.max(0, durationSeconds! - BEFORE_END_SECONDS);
-		const stoppedAt = askedSeconds === undefined ? memory.read(id!) : undefined;
+		const stoppedAt = askedSeconds === undefined && range === undefined ? memory.read(id!) : undefined;
 		const startSeconds = Math.min(askedSeconds ?? stoppedAt ?? 0, latest);
 		resumedAtSeconds.value = stoppedAt !== undefined && startSeconds > 0 ? startSeconds : undefined;
 		const title = videoTitle(video.value!);
-		player.start(container, { playlistUrl, startSeconds, isAutoplay, title, channelName: channelName! });
+		player.start(container, {
+			playlistUrl,
+			startSeconds,
+			range: range?.(),
+			isAutoplay,
+			title,
+			channelName: channelName!,
+		});
 	}
 
 	watch(
-		() => video.value?.playlistUrl,
-		(next) => {
+		() => [video.value?.playlistUrl, range?.()?.startSeconds, range?.()?.endSeconds] as const,
+		([playlistUrl]) => {
 			if (!isStarted) {
 				tryToStart();
-			} else if (next !== undefined && next !== null) {
-				player.replace(next);
+			} else if (playlistUrl !== undefined && playlistUrl !== null) {
+				player.replace(playlistUrl, range?.());
 			}
 		},
 	);

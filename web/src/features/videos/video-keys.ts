@@ -10,6 +10,13 @@ export type VideoAction =
 	| { kind: 'step-frame'; direction: 1 | -1 }
 	| { kind: 'change-speed'; direction: 1 | -1 };
 
+/** What some keys mean behind live. */
+const MEANINGS_LIVE: Readonly<Record<string, string>> = {
+	'0–9': 'To the oldest picture, and in tenths towards live',
+	Home: 'To the oldest picture, or to live',
+	'<': 'Slower or faster, behind live',
+};
+
 /** For the page's list of keys. */
 export const KEY_LIST: readonly (readonly [keys: readonly string[], meaning: string])[] = [
 	[['Space', 'k'], 'Play or pause'],
@@ -21,10 +28,16 @@ export const KEY_LIST: readonly (readonly [keys: readonly string[], meaning: str
 	[['<', '>'], 'Slower or faster'],
 	[['↑', '↓'], 'Louder or quieter, while the player has the focus'],
 	[['m'], 'Sound off or on'],
+	[['Alt+X'], 'Clip the last minute'],
 	[['i'], 'Picture in picture'],
 	[['f'], 'Full screen'],
 	[['?'], 'This list'],
 ];
+
+/** For the player of a live channel, which has no single pictures and no window of its own. */
+export const LIVE_KEY_LIST: typeof KEY_LIST = KEY_LIST.filter(([[key]]) => key !== ',' && key !== 'i').map(
+	([keys, meaning]) => [keys, MEANINGS_LIVE[keys[0]!] ?? meaning],
+);
 
 const ACTIONS: Readonly<Record<string, VideoAction>> = {
 	k: { kind: 'toggle-pause' },

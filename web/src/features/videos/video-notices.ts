@@ -13,21 +13,21 @@ type VideoNotice = {
 
 type AbsenceWords = { title: string; text: string; canRetry: boolean; offersLogIn: boolean };
 
-/** For a page without a video. */
-export function absenceWords(absence: VideoAbsence, isLoggedIn: boolean): AbsenceWords {
+/** For a page without a video, or a clip. */
+export function absenceWords(absence: VideoAbsence, isLoggedIn: boolean, what = 'video'): AbsenceWords {
 	const none = { canRetry: false, offersLogIn: false };
 	switch (absence) {
 		case 'missing': {
 			const why = 'It may have been deleted, or it is private. Check the address if you typed it.';
 			const text = isLoggedIn ? why : `${why} If it is your own, log in.`;
-			return { ...none, title: 'There is no such video', text, offersLogIn: !isLoggedIn };
+			return { ...none, title: `There is no such ${what}`, text, offersLogIn: !isLoggedIn };
 		}
 		case 'private': {
 			const text = isLoggedIn ? 'Only its owner can watch it.' : 'Only its owner can watch it. If that is you, log in.';
-			return { ...none, title: 'This video is private', text, offersLogIn: !isLoggedIn };
+			return { ...none, title: `This ${what} is private`, text, offersLogIn: !isLoggedIn };
 		}
 		case 'gone':
-			return { ...none, ...GONE };
+			return { ...none, title: `This ${what} is gone`, text: GONE.text };
 		case 'unreachable': {
 			const text = 'Trying again every few seconds. Check your own connection if other sites do not load either.';
 			return { ...none, title: 'The server does not answer', text, canRetry: true };

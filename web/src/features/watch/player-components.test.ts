@@ -234,14 +234,14 @@ describe('PlayerControls', () => {
 		const controls = mount(PlayerControls, { props });
 		const labels = (): Array<string | undefined> =>
 			controls.findAll('button').map((button) => button.attributes('aria-label'));
-		expect(labels()).toEqual(['Pause (space)', 'Mute (m)', 'Full screen (f)']);
+		expect(labels()).toEqual(['Pause (space)', 'Mute (m)', 'Keys (?)', 'Full screen (f)']);
 		for (const button of controls.findAll('button')) {
 			await button.trigger('click');
 		}
 		await controls.get('input').setValue('0.25');
 		expect(controls.emitted()).toMatchObject({ pause: [[true]], mute: [[true]], fullscreen: [[]], volume: [[0.25]] });
 		await controls.setProps({ settings: { isPaused: true, isMuted: true, volume: 0.5 }, isFullscreen: true });
-		expect(labels()).toEqual(['Play (space)', 'Sound on (m)', 'Leave full screen (f)']);
+		expect(labels()).toEqual(['Play (space)', 'Sound on (m)', 'Keys (?)', 'Leave full screen (f)']);
 		expect(controls.get('input').element.value).toBe('0');
 		await controls.setProps({ canPlay: false });
 		expect(controls.get('button').element.disabled).toBe(true);

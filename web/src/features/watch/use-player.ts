@@ -14,6 +14,7 @@ export type BoundPlayer = BoundView &
 		| 'choose'
 		| 'chooseQuality'
 		| 'goLive'
+		| 'pictureAt'
 		| 'retry'
 		| 'seek'
 		| 'seekBy'
@@ -60,6 +61,7 @@ export function usePlayer(
 		choose: (tier) => player.choose(tier),
 		chooseQuality: (id) => player.chooseQuality(id),
 		goLive: () => player.goLive(),
+		pictureAt: (monotonicMs) => player.pictureAt(monotonicMs),
 		retry: () => player.retry(),
 		seek: (captureTimeMs) => player.seek(captureTimeMs),
 		seekBy: (seconds) => player.seekBy(seconds),

@@ -47,3 +47,18 @@ it('is steady at the pace of the clock, but not while it plays the first GOP, or
 	play(moments, 560, 740, 840);
 	expect(moments.isSteady(850)).toBe(false);
 });
+
+it('knows what was on the screen at a press: a frame is reported before it is painted', () => {
+	const moments = new PlayedMoments();
+	expect(moments.shownAt(1000)).toBeUndefined();
+	for (let index = 0; index < 40; index++) {
+		moments.add({ captureTimeMs: 5000 + index * 33, playedAtMs: 1000 + index * 33 });
+	}
+	const shown = (atMs: number): number | undefined => moments.shownAt(atMs)?.captureTimeMs;
+	const latest = 5000 + 39 * 33;
+	// Paused, or a moment after: the newest. Just before it is painted: the one before.
+	expect([shown(99_999), shown(1000 + 39 * 33), shown(999 + 39 * 33)]).toEqual([latest, latest, latest - 33]);
+	expect(shown(1000 + 36 * 33 + 20)).toBe(latest - 3 * 33);
+	// Before all that is known.
+	expect(shown(0)).toBe(latest - 10 * 33);
+});

@@ -32,6 +32,14 @@ export class PlayedMoments {
 		return this.#moments.at(-1);
 	}
 
+	/**
+	 * What was on the screen at a monotonic time. A frame is reported a refresh before it is painted; the frames of the
+	 * last third of a second are known.
+	 */
+	shownAt(atMs: number): PlayedMoment | undefined {
+		return this.#moments.findLast(({ playedAtMs }) => playedAtMs <= atMs) ?? this.#moments[0];
+	}
+
 	/** Drops the moments of an earlier connection. */
 	clear(): void {
 		this.#moments = [];

@@ -17,6 +17,15 @@ type SynchronizationSource = {
 /** A fragment of a playlist: its start on the media timeline, and when that was captured. */
 export type DatedFragment = { startSeconds: number; programDateTimeMs: number };
 
+/** Of the fragments of hls.js. */
+export function datedFragments(
+	fragments: readonly { start: number; programDateTime: number | null }[],
+): DatedFragment[] {
+	return fragments.flatMap(({ start, programDateTime }) =>
+		programDateTime === null ? [] : [{ startSeconds: start, programDateTimeMs: programDateTime }],
+	);
+}
+
 /** Frames further than this from the latest packet are ignored: the sender has changed its timestamps. */
 const MAX_DISTANCE_MS = 10_000;
 

@@ -9,6 +9,7 @@ import { bufferedAheadSeconds, rangesOf } from '../measure/buffered-ranges.ts';
 import {
 	captureRangesOf,
 	captureTimeOfMedia,
+	datedFragments,
 	mediaTimeOfCapture,
 	type DatedFragment,
 } from '../measure/capture-clock.ts';
@@ -279,9 +280,7 @@ class DvrConnection implements MediaConnection, TimeShift {
 
 	#onPlaylist(details: LevelDetails): void {
 		this.#details = details;
-		this.#fragments = details.fragments.flatMap(({ start, programDateTime }) =>
-			programDateTime === null ? [] : [{ startSeconds: start, programDateTimeMs: programDateTime }],
-		);
+		this.#fragments = datedFragments(details.fragments);
 		const last = details.fragments.at(-1);
 		const [startMs, lastMs] = [this.#fragments[0]?.programDateTimeMs, this.#fragments.at(-1)?.programDateTimeMs];
 		this.#listed =

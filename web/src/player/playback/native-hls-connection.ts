@@ -12,12 +12,6 @@ import { ListedQualities } from './quality.ts';
 const FAR_BEHIND_SECONDS = 6;
 const SEEK_INTERVAL_MS = 8000;
 
-/**
- * Safari adds the wall-clock time of media time zero
- * (https://developer.apple.com/documentation/webkitjs/htmlmediaelement).
- */
-type DatedVideo = HTMLVideoElement & { getStartDate?(): Date };
-
 /** Lets the video element load the playlist. Cannot steer the rate: Safari keeps PART-HOLD-BACK by itself. */
 export class NativeHlsConnection implements MediaConnection {
 	readonly tier = 'll-hls';
@@ -27,7 +21,7 @@ export class NativeHlsConnection implements MediaConnection {
 	readonly playsToEnd = true;
 	readonly #deps: { clock: Clock };
 	readonly #hlsUrl: string;
-	#video: DatedVideo | undefined;
+	#video: HTMLVideoElement | undefined;
 	#abort: AbortController | undefined;
 	#lastSeekMs = -Infinity;
 

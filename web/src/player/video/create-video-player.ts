@@ -2,16 +2,19 @@
 import { systemClock } from '../../../../core/lifecycle/clock.ts';
 import { TypedEmitter } from '../../../../core/lifecycle/typed-emitter.ts';
 import { MediaSessionLink } from '../hand-over/media-session-link.ts';
+import { PlayedMoments } from '../measure/alignment.ts';
 import { rangesOf, type MediaRange } from '../measure/buffered-ranges.ts';
 import { hasMediaSource, loadHlsLibrary } from '../playback/hls-library.ts';
-import { matchQuality, type Quality, type QualityPreference } from '../playback/quality.ts';
-import { readLine, readQuality, readSettings, writeQuality, writeSettings } from '../viewer-memory.ts';
+import { matchQuality, type QualityPreference } from '../playback/quality.ts';
+import { readLine, readQuality, writeQuality, writeSettings } from '../viewer-memory.ts';
 import { HlsVideoSource } from './hls-video-source.ts';
 import { moveBy, skipGap } from '../measure/media-gaps.ts';
 import { NativeVideoSource } from './native-video-source.ts';
+import { firstPicture, isLastPicture, lastPicture, withinRange } from './play-range.ts';
+import { initialView, type VideoPlayerState, type VideoPlayerView } from './video-player-view.ts';
 import type { VideoProblem, VideoSource, VideoSourceListener, VideoSourceOptions } from './video-source.ts';
 
-export type { MediaRange, VideoPlayer, VideoProblem };
+export type { MediaRange, VideoPlayer, VideoPlayerView, VideoProblem };
 
 /** From the slowest up. */
 export const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2] as const;
@@ -21,45 +24,13 @@ export function nextSpeed(speed: number, direction: 1 | -1): number | undefined 
 	return direction > 0 ? SPEEDS.find((other) => other > speed) : SPEEDS.findLast((other) => other < speed);
 }
 
-/**
- * `idle`: waits for the viewer. `loading`: no picture yet. `ready`: it plays, or is paused. `waiting`: media are
- * missing. `ended`: at the end. `failed`: see {@link VideoProblem}.
- */
-type VideoPlayerState = 'idle' | 'loading' | 'ready' | 'waiting' | 'ended' | 'failed';
-
-/** What a page shows of its player; a new object for each change. */
-export type VideoPlayerView = {
-	readonly state: VideoPlayerState;
-	readonly problem: VideoProblem | undefined;
-	readonly isPaused: boolean;
-	readonly positionSeconds: number;
-	/** 0 until it is known; grows while the video is being recorded. */
-	readonly durationSeconds: number;
-	readonly buffered: readonly MediaRange[];
-	/** Nothing was received for these stretches. */
-	readonly gaps: readonly MediaRange[];
-	readonly speed: number;
-	readonly isMuted: boolean;
-	readonly volume: number;
-	/** From the best down; empty where the browser chooses. */
-	readonly qualities: readonly Quality[];
-	/** The viewer's choice, which may not be among them; undefined: the player chooses. */
-	readonly preference: QualityPreference;
-	/** What it means among them. */
-	readonly quality: Quality | undefined;
-	readonly shownQuality: Quality | undefined;
-	/** It has sound alone. */
-	readonly isSoundOnly: boolean;
-	/** A picture, or a moment of sound, has been shown. */
-	readonly hasStarted: boolean;
-	readonly isPictureInPicture: boolean;
-};
-
 type VideoPlayerEvents = { changed: [view: VideoPlayerView] };
 
 type VideoStart = {
 	playlistUrl: string;
 	startSeconds: number;
+	/** Of the playlist; nothing else is played, and times count from its start. Undefined: all. */
+	range?: MediaRange | undefined;
 	/** False: loads nothing until the viewer wants to play. */
 	isAutoplay: boolean;
 	title: string;
@@ -86,6 +57,12 @@ class VideoPlayer extends TypedEmitter<VideoPlayerEvents> {
 	#source: VideoSource | undefined;
 	#session: MediaSessionLink | undefined;
 	#playlistUrl = '';
+	/** The fields below are in the time of the playlist, the arguments of methods in that of the range. */
+	#range: MediaRange | undefined;
+	/** Where to pause. Undefined: at the end of the range. */
+	#stopSeconds: number | undefined;
+	/** It has come to the end of the range. */
+	#isAtEnd = false;
 	/** Where to begin, until there are media. */
 	#startSeconds = 0;
 	#wantsToPlay = false;
@@ -95,27 +72,14 @@ class VideoPlayer extends TypedEmitter<VideoPlayerEvents> {
 	#preference: QualityPreference = readQuality();
 	/** Media time of the picture on the screen. */
 	#frameSeconds: number | undefined;
+	/** The length of the playlist, while the element does not know it. */
+	#knownSeconds = 0;
+	/** The pictures shown last, by capture time. */
+	readonly #moments = new PlayedMoments();
 
 	constructor() {
 		super();
-		this.#view = {
-			state: 'idle',
-			problem: undefined,
-			isPaused: true,
-			positionSeconds: 0,
-			durationSeconds: 0,
-			buffered: [],
-			gaps: [],
-			speed: 1,
-			...readSettings(),
-			qualities: [],
-			preference: this.#preference,
-			quality: undefined,
-			shownQuality: undefined,
-			isSoundOnly: false,
-			hasStarted: false,
-			isPictureInPicture: false,
-		};
+		this.#view = initialView(this.#preference);
 	}
 
 	get view(): VideoPlayerView {
@@ -127,7 +91,16 @@ class VideoPlayer extends TypedEmitter<VideoPlayerEvents> {
 		return this.#video;
 	}
 
-	start(container: HTMLElement, { playlistUrl, startSeconds, isAutoplay, title, channelName }: VideoStart): void {
+	/** The picture that was on the screen at that time: when it was captured, the server's epoch milliseconds. */
+	pictureAt(monotonicMs: number): { captureTimeMs: number } | undefined {
+		const moment = this.#moments.shownAt(monotonicMs);
+		// Without frame callbacks, the playhead says which one.
+		const captureTimeMs = moment?.captureTimeMs ?? this.#source?.captureTimeMs(this.#positionSeconds);
+		return captureTimeMs === undefined ? undefined : { captureTimeMs };
+	}
+
+	start(container: HTMLElement, start: VideoStart): void {
+		const { playlistUrl, startSeconds, range, isAutoplay, title, channelName } = start;
 		const video = document.createElement('video');
 		video.className = 'screen-video';
 		video.playsInline = true;
@@ -136,7 +109,8 @@ class VideoPlayer extends TypedEmitter<VideoPlayerEvents> {
 		video.muted = this.#view.isMuted;
 		this.#video = video;
 		this.#playlistUrl = playlistUrl;
-		this.#startSeconds = startSeconds;
+		this.#range = range;
+		this.#startSeconds = this.#placeOf(startSeconds);
 		this.#wantsToPlay = isAutoplay;
 		container.append(video);
 		this.#listen(video);
@@ -152,19 +126,25 @@ class VideoPlayer extends TypedEmitter<VideoPlayerEvents> {
 		this.#update();
 	}
 
-	/** The video has another address now: continues where it was. */
-	replace(playlistUrl: string): void {
+	/** It has another address now: continues where it was, or begins the new range. With the same one, plays on. */
+	replace(playlistUrl: string, range?: MediaRange): void {
+		const isOther = playlistUrl !== this.#playlistUrl;
 		this.#playlistUrl = playlistUrl;
-		if (this.#source !== undefined) {
-			this.retry();
+		this.#startSeconds = this.#positionSeconds;
+		this.#range = range;
+		if (isOther && range !== undefined) {
+			this.#startSeconds = this.#placeOf(0);
+			this.#isAtEnd = false;
+		}
+		if (isOther && this.#source !== undefined) {
+			this.#reload();
 		}
 	}
 
 	/** Loads it again, from where it was. */
 	retry(): void {
 		this.#startSeconds = this.#positionSeconds;
-		this.#load();
-		this.#update();
+		this.#reload();
 	}
 
 	setPaused(isPaused: boolean): void {
@@ -178,23 +158,27 @@ class VideoPlayer extends TypedEmitter<VideoPlayerEvents> {
 		} else if (this.#source === undefined) {
 			this.#load();
 		} else {
-			if (video.ended) {
-				video.currentTime = 0;
+			if (video.ended || this.#isAtEnd) {
+				this.#isAtEnd = false;
+				video.currentTime = this.#placeOf(0);
 			}
 			void this.#tryToPlay();
 		}
 		this.#update();
 	}
 
+	/** At the end, it plays on from there. */
 	seek(seconds: number): void {
 		const durationSeconds = this.#durationSeconds;
 		const limit = durationSeconds > 0 ? Math.max(0, durationSeconds - END_SECONDS) : Infinity;
-		const target = Math.min(Math.max(0, seconds), limit);
+		const target = Math.min(this.#placeOf(seconds), limit);
 		const video = this.#video;
+		this.#stopSeconds = undefined;
 		if (video === undefined || video.readyState < HAVE_METADATA) {
 			this.#startSeconds = target;
 		} else {
-			const wasEnded = video.ended;
+			const wasEnded = video.ended || this.#isAtEnd;
+			this.#isAtEnd = false;
 			video.currentTime = skipGap(this.#source?.gaps ?? [], target, durationSeconds);
 			if (wasEnded) {
 				this.#wantsToPlay = true;
@@ -205,7 +189,14 @@ class VideoPlayer extends TypedEmitter<VideoPlayerEvents> {
 	}
 
 	seekBy(seconds: number): void {
-		this.seek(moveBy(this.#source?.gaps ?? [], this.#positionSeconds, seconds));
+		this.seek(moveBy(this.#source?.gaps ?? [], this.#positionSeconds, seconds) - this.#originSeconds);
+	}
+
+	/** Plays only this part, and pauses on its last picture. */
+	playPart({ startSeconds, endSeconds }: MediaRange): void {
+		this.seek(startSeconds);
+		this.#stopSeconds = this.#originSeconds + endSeconds;
+		this.setPaused(false);
 	}
 
 	/** Shows the next picture (1) or the one before (-1), paused. */
@@ -213,11 +204,12 @@ class VideoPlayer extends TypedEmitter<VideoPlayerEvents> {
 		if (!this.#hasStarted) {
 			return;
 		}
-		this.setPaused(true);
-		const frameRate = this.#view.shownQuality?.frameRate || ASSUMED_FRAME_RATE;
 		// Into the middle of a picture, so that rounding cannot miss it.
-		const step = (direction > 0 ? 1.5 : -0.5) / frameRate;
-		this.seek(moveBy(this.#source?.gaps ?? [], this.#frameSeconds ?? this.#positionSeconds, step));
+		const step = (direction > 0 ? 1.5 : -0.5) * this.#pictureSeconds;
+		const from = this.#frameSeconds ?? this.#positionSeconds;
+		this.seek(moveBy(this.#source?.gaps ?? [], from, step) - this.#originSeconds);
+		// At the end, the seek has made it play.
+		this.setPaused(true);
 	}
 
 	setSpeed(speed: number): void {
@@ -274,6 +266,25 @@ class VideoPlayer extends TypedEmitter<VideoPlayerEvents> {
 		this.#video?.remove();
 	};
 
+	get #originSeconds(): number {
+		return this.#range?.startSeconds ?? 0;
+	}
+
+	get #pictureSeconds(): number {
+		return 1 / (this.#view.shownQuality?.frameRate || ASSUMED_FRAME_RATE);
+	}
+
+	/** In the playlist; within the range. */
+	#placeOf(seconds: number): number {
+		const range = this.#range;
+		return range === undefined
+			? Math.max(0, seconds)
+			: Math.min(
+					Math.max(firstPicture(range.startSeconds), range.startSeconds + seconds),
+					lastPicture(range.endSeconds, this.#pictureSeconds),
+				);
+	}
+
 	get #positionSeconds(): number {
 		const { readyState = 0, currentTime = 0 } = this.#video ?? {};
 		return readyState < HAVE_METADATA ? this.#startSeconds : currentTime;
@@ -285,9 +296,15 @@ class VideoPlayer extends TypedEmitter<VideoPlayerEvents> {
 			return duration;
 		}
 		// Safari does not know the length of a video that is being recorded.
-		return seekable === undefined || seekable.length === 0
-			? this.#view.durationSeconds
-			: seekable.end(seekable.length - 1);
+		if (seekable !== undefined && seekable.length > 0) {
+			this.#knownSeconds = seekable.end(seekable.length - 1);
+		}
+		return this.#knownSeconds;
+	}
+
+	#reload(): void {
+		this.#load();
+		this.#update();
 	}
 
 	#load(): void {
@@ -295,6 +312,7 @@ class VideoPlayer extends TypedEmitter<VideoPlayerEvents> {
 		this.#source?.close();
 		this.#problem = undefined;
 		this.#frameSeconds = undefined;
+		this.#moments.clear();
 		const options: VideoSourceOptions = {
 			playlistUrl: this.#playlistUrl,
 			startSeconds: this.#startSeconds,
@@ -334,7 +352,10 @@ class VideoPlayer extends TypedEmitter<VideoPlayerEvents> {
 			this.#hasStarted = true;
 			this.#update();
 		});
-		on('timeupdate waiting', () => this.#leaveGap());
+		on('timeupdate waiting', () => {
+			this.#leaveGap();
+			this.#stopAtEnd(video.currentTime, 0);
+		});
 		// By picture-in-picture, a headset, the browser, or the end; not while a new source takes over.
 		on('pause play ended', () => {
 			if (this.#problem === undefined && video.readyState >= HAVE_METADATA) {
@@ -346,13 +367,34 @@ class VideoPlayer extends TypedEmitter<VideoPlayerEvents> {
 			this.#update();
 			writeSettings({ isPaused: false, isMuted: video.muted, volume: video.volume });
 		});
-		const onFrame: VideoFrameRequestCallback = (_now, { mediaTime }) => {
+		const onFrame: VideoFrameRequestCallback = (_now, { mediaTime, expectedDisplayTime }) => {
 			this.#frameSeconds = mediaTime;
+			const captureTimeMs = this.#source?.captureTimeMs(mediaTime);
+			if (captureTimeMs !== undefined) {
+				this.#moments.add({ captureTimeMs, playedAtMs: expectedDisplayTime });
+			}
+			this.#stopAtEnd(mediaTime, this.#pictureSeconds);
 			if (!signal.aborted) {
 				video.requestVideoFrameCallback(onFrame);
 			}
 		};
 		video.requestVideoFrameCallback?.(onFrame);
+	}
+
+	/** Pauses on the last picture, when this one is the last or after it. */
+	#stopAtEnd(mediaSeconds: number, pictureSeconds: number): void {
+		const video = this.#video!;
+		const endSeconds = this.#stopSeconds ?? this.#range?.endSeconds;
+		if (endSeconds === undefined || video.paused || !isLastPicture(mediaSeconds, endSeconds, pictureSeconds)) {
+			return;
+		}
+		this.#isAtEnd = this.#stopSeconds === undefined;
+		this.#stopSeconds = undefined;
+		this.#wantsToPlay = false;
+		video.pause();
+		// The next picture may have come meanwhile.
+		video.currentTime = lastPicture(endSeconds, this.#pictureSeconds);
+		this.#update();
 	}
 
 	/** hls.js crosses small holes only. */
@@ -402,7 +444,7 @@ class VideoPlayer extends TypedEmitter<VideoPlayerEvents> {
 		if (!this.#hasStarted) {
 			return 'loading';
 		}
-		if (video.ended) {
+		if (video.ended || this.#isAtEnd) {
 			return 'ended';
 		}
 		return video.readyState < HAVE_FUTURE_DATA && (this.#wantsToPlay || video.seeking) ? 'waiting' : 'ready';
@@ -413,8 +455,11 @@ class VideoPlayer extends TypedEmitter<VideoPlayerEvents> {
 		if (video === undefined || this.#abort.signal.aborted) {
 			return;
 		}
-		const durationSeconds = this.#durationSeconds;
-		const positionSeconds = this.#positionSeconds;
+		const range = this.#range;
+		const lengthSeconds = range && range.endSeconds - range.startSeconds;
+		const durationSeconds = lengthSeconds ?? this.#durationSeconds;
+		const atSeconds = Math.max(0, this.#positionSeconds - this.#originSeconds);
+		const positionSeconds = this.#isAtEnd ? durationSeconds : Math.min(atSeconds, lengthSeconds ?? Infinity);
 		const qualities = this.#source?.qualities ?? [];
 		this.#view = {
 			state: this.#state,
@@ -422,8 +467,8 @@ class VideoPlayer extends TypedEmitter<VideoPlayerEvents> {
 			isPaused: !this.#wantsToPlay,
 			positionSeconds,
 			durationSeconds,
-			buffered: rangesOf(video.buffered),
-			gaps: this.#source?.gaps ?? [],
+			buffered: withinRange(rangesOf(video.buffered), range),
+			gaps: withinRange(this.#source?.gaps ?? [], range),
 			speed: this.#speed,
 			isMuted: video.muted,
 			volume: video.volume,

@@ -4,6 +4,7 @@ import type * as HlsModule from 'hls.js';
 import type { ErrorData } from 'hls.js';
 import type { Clock } from '../../../../core/lifecycle/clock.ts';
 import type { MediaRange } from '../measure/buffered-ranges.ts';
+import { captureTimeOfMedia, datedFragments, type DatedFragment } from '../measure/capture-clock.ts';
 import { matchQuality, type Quality, type QualityPreference } from '../playback/quality.ts';
 import { qualitiesOf, segmentHlsConfig } from '../playback/segment-hls.ts';
 import { gapsOf } from '../measure/media-gaps.ts';
@@ -32,6 +33,7 @@ export class HlsVideoSource implements VideoSource {
 	readonly #deps: HlsVideoDeps;
 	readonly #listener: VideoSourceListener;
 	#hls: Hls | undefined;
+	#fragments: readonly DatedFragment[] = [];
 	#preference: QualityPreference;
 	#isOver = false;
 	#lastMediaRecoveryMs = -Infinity;
@@ -49,6 +51,10 @@ export class HlsVideoSource implements VideoSource {
 
 	get shownQuality(): Quality | undefined {
 		return this.qualities.find(({ id }) => id === String(this.#hls?.currentLevel));
+	}
+
+	captureTimeMs(mediaSeconds: number): number | undefined {
+		return captureTimeOfMedia(mediaSeconds, this.#fragments);
 	}
 
 	prefer(preference: QualityPreference): void {
@@ -94,6 +100,7 @@ export class HlsVideoSource implements VideoSource {
 		});
 		hls.on(Events.LEVEL_UPDATED, (_event, { details }) => {
 			this.gaps = gapsOf(details.fragments);
+			this.#fragments = datedFragments(details.fragments);
 			this.#listener.onChanged();
 		});
 		hls.on(Events.LEVEL_SWITCHED, () => this.#listener.onChanged());

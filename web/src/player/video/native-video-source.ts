@@ -29,6 +29,11 @@ export class NativeVideoSource implements VideoSource {
 		video.load();
 	}
 
+	captureTimeMs(mediaSeconds: number): number | undefined {
+		const startMs = this.#video.getStartDate?.().getTime() ?? NaN;
+		return Number.isNaN(startMs) ? undefined : startMs + mediaSeconds * 1000;
+	}
+
 	prefer(): void {
 		// The browser chooses.
 	}

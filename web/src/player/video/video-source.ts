@@ -31,6 +31,8 @@ export interface VideoSource {
 	readonly qualities: readonly Quality[];
 	readonly shownQuality: Quality | undefined;
 	readonly gaps: readonly MediaRange[];
+	/** When the picture at a media time was captured, the server's epoch milliseconds; undefined where not known. */
+	captureTimeMs(mediaSeconds: number): number | undefined;
 	prefer(preference: QualityPreference): void;
 	/** Frees the video element. */
 	close(): void;
