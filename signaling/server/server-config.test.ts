@@ -88,8 +88,9 @@ describe('recording.s3', () => {
 			secretAccessKey: 'hush',
 			region: 'us-east-1',
 			prefix: '',
+			storageClassAfterDays: 30,
 		});
-		expect(read({}).recording.s3).toEqual({ region: 'us-east-1', prefix: '' });
+		expect(read({}).recording.s3).toEqual({ region: 'us-east-1', prefix: '', storageClassAfterDays: 30 });
 	});
 });
 
