@@ -93,7 +93,6 @@ describe('a clip', () => {
 				[7, 50],
 				[59, 62],
 				[30, 63],
-				[60, 64],
 			],
 		},
 		{
@@ -147,17 +146,11 @@ describe('a clip', () => {
 
 	it('keeps lips and sound together wherever it begins', async () => {
 		const recording = await recordNumbered({ startSeconds: START_SECONDS, durationSeconds: 3, sampleRate: 44_100 });
-		for (const [first, end] of [
-			[10, 75],
-			[17, 60],
-		] as const) {
-			await withClip(recording, [START_SECONDS + first / 30, START_SECONDS + end / 30], (clip) => {
-				const clicks = readClicks(clip.file);
-				const expected = [0.5, 1.5, 2.5].map((seconds) => seconds - first / 30).filter((seconds) => seconds >= 0);
-				clicks.forEach((seconds, index) => expect(Math.abs(seconds - expected[index]!)).toBeLessThan(0.001));
-				expect(clicks.length).toBeGreaterThanOrEqual(1);
-			});
-		}
+		await withClip(recording, [START_SECONDS + 17 / 30, START_SECONDS + 80 / 30], (clip) => {
+			const clicks = readClicks(clip.file);
+			expect(clicks.length).toBe(2);
+			[1.5, 2.5].forEach((at, index) => expect(Math.abs(clicks[index]! - (at - 17 / 30))).toBeLessThan(0.001));
+		});
 	});
 
 	it('has one size and one sound when both change', async () => {
