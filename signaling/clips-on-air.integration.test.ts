@@ -1,4 +1,4 @@
-/** Clips of a real broadcast: each ends with the picture that its viewer saw, in either tier, and what is trimmed is gone. */
+/** Clips of a real broadcast: each ends with the picture that its viewer saw in their tier; what is trimmed is gone. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
