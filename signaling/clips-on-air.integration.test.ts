@@ -78,7 +78,7 @@ describe('clips of a live broadcast', () => {
 		publisher = createPublisher('rtmp', TEST_SETTINGS, addresses);
 		await publisher.start();
 		await waitUntilLive(addresses);
-		await until(async () => (await fetchPlaylist('/hls/demo', 'video0')).segments.length >= 4, 'four segments');
+		await until(async () => (await fetchPlaylist('/hls/demo', 'video0')).segments.length >= 3, 'three segments');
 	});
 
 	afterAll(async () => {

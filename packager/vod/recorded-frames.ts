@@ -6,8 +6,8 @@ import type { RecordedSegment } from './vod-playlist.ts';
 
 /**
  * Two clocks say when a picture was captured, and differ by up to 50 ms. `picture`: its own time, which WebRTC carries
- * with each picture and `prft` with each part. `date`: the line of EXT-X-PROGRAM-DATE-TIME, by which players of
- * playlists tell the time.
+ * with each picture and `prft` with each part. `date`: the line of EXT-X-PROGRAM-DATE-TIME, which players of
+ * playlists follow.
  */
 export type CaptureClock = 'picture' | 'date';
 
