@@ -26,8 +26,9 @@ const EXPORT = {
 
 /** An export that takes longer has failed, with all its attempts. */
 const GIVEN_UP_MS = 2.5 * EXPORT.expireSeconds * 1000;
-/** Segments around the clip, which the first and the last picture may need. */
-const AROUND_SECONDS = 4;
+/** Segments before the clip, back to the key frame that its first picture needs, and after it. */
+const BEFORE_SECONDS = 30;
+const AFTER_SECONDS = 4;
 
 type ClipExportsDependencies = {
 	database: Database;
@@ -97,8 +98,8 @@ export class ClipExports {
 		const name = clipObjectName(clip, 'mp4');
 		try {
 			const segments = await videos.tracks(videoId, {
-				startSeconds: startSeconds - AROUND_SECONDS,
-				endSeconds: endSeconds + AROUND_SECONDS,
+				startSeconds: startSeconds - BEFORE_SECONDS,
+				endSeconds: endSeconds + AFTER_SECONDS,
 			});
 			const { sizeBytes } = await exportClip({
 				segments,
