@@ -24,7 +24,7 @@ type Stage = {
 	asked: Asked[];
 	/** Requests of the viewers, without multivariant playlists. */
 	requestCount: number;
-	/** Absent without a cache. */
+	/** Of the crowd's requests, which are for the sound. Absent without a cache. */
 	hitRatio: number | undefined;
 	/** From the end of a part until it and its playlist are read; milliseconds. */
 	throughMs: { p50: number; p95: number };
@@ -56,6 +56,10 @@ const COUNT_INTERVAL_MS = 2000;
 const COUNT_SETTLE_MS = 3000;
 /** 0.3 Mbit/s with the sound. */
 const SOURCE = { widthPixels: 320, heightPixels: 180, videoBitrateBps: 236_000, audioBitrateBps: 64_000 };
+
+/** The crowd, those who are timed through the cache, and those who are timed directly. */
+const WATCHING_GROUPS = 3;
+const SOUND = /\/audio\d+\//;
 
 const KINDS: ReadonlyArray<readonly [kind: string, pattern: RegExp]> = [
 	['parts', /\/part\d+\.m4s$/],
@@ -111,10 +115,19 @@ async function runStage(
 	const { httpUrl } = server.addresses;
 	proxy.reset();
 	const rampMs = viewerCount * RAMP_MS_PER_VIEWER;
+	const steadyAtMs: number[] = [];
 	const watch = (count: number, mediaUrl: string, how = '--processes 1'): Promise<RunReport> =>
-		load(server, { count, mediaUrl, how, rampMs, durationMs });
+		load(server, {
+			count,
+			mediaUrl,
+			how,
+			rampMs,
+			durationMs,
+			onSteady: () => steadyAtMs.push(systemClock.monotonicMs()),
+		});
+	const isOver = (): boolean => systemClock.monotonicMs() > Math.min(...steadyAtMs) + durationMs - COUNT_INTERVAL_MS;
 	const [seen, crowd, probes, direct] = await Promise.all([
-		countViewers(server, rampMs + COUNT_SETTLE_MS, rampMs + durationMs),
+		countViewers(server, () => steadyAtMs.length === WATCHING_GROUPS, isOver),
 		watch(viewerCount - PROBE_COUNT, cacheUrl ?? httpUrl, CROWD),
 		watch(PROBE_COUNT, cacheUrl ?? httpUrl),
 		watch(PROBE_COUNT, httpUrl),
@@ -122,12 +135,12 @@ async function runStage(
 	const asked = KINDS.map(([kind]) => askedOf(kind, proxy.counts));
 	const throughReports = [crowd, probes];
 	const sum = (name: string): number => throughReports.reduce((total, { numbers }) => total + (numbers[name] ?? 0), 0);
-	const askedCount = asked.reduce((total, entry) => total + entry.requestCount, 0);
+	const soundCount = [...proxy.counts].reduce((total, [path, count]) => total + (SOUND.test(path) ? count : 0), 0);
 	return {
 		viewerCount,
 		asked,
 		requestCount: sum('hls.requests'),
-		hitRatio: cacheUrl === undefined ? undefined : 1 - askedCount / sum('hls.requests'),
+		hitRatio: cacheUrl === undefined ? undefined : 1 - soundCount / (crowd.numbers['hls.requests'] ?? 0),
 		throughMs: lagOf(probes),
 		directMs: lagOf(direct),
 		crowdMs: lagOf(crowd),
@@ -140,9 +153,18 @@ async function runStage(
 
 function load(
 	server: ServerUnderTest,
-	plan: { count: number; mediaUrl: string; how: string; rampMs: number; durationMs: number },
+	plan: {
+		count: number;
+		mediaUrl: string;
+		how: string;
+		rampMs: number;
+		durationMs: number;
+		/** All viewers have arrived. */
+		onSteady: () => void;
+	},
 ): Promise<RunReport> {
 	const { count, mediaUrl, how, rampMs, durationMs } = plan;
+	let isSteady = false;
 	const { httpUrl, channel } = server.addresses;
 	const line =
 		`--server ${httpUrl} --hls-url ${mediaUrl}/hls/${channel}/index.m3u8 --audience ${count} --audience-hls ` +
@@ -151,16 +173,29 @@ function load(
 	return runLoad(systemClock, parseLoadOptions(line.split(' ')) as LoadOptions, deadline, {
 		tick: () => undefined,
 		note: (text) => say(`  ${text}`),
+		isEnough: () => {
+			if (!isSteady) {
+				isSteady = true;
+				plan.onSteady();
+			}
+			return false;
+		},
 	});
 }
 
-/** What the API says between these times from now. */
-async function countViewers(server: ServerUnderTest, fromMs: number, untilMs: number): Promise<number[]> {
+/** What the API says while all groups are complete. */
+async function countViewers(
+	server: ServerUnderTest,
+	isComplete: () => boolean,
+	isOver: () => boolean,
+): Promise<number[]> {
 	const { httpUrl, channel } = server.addresses;
 	const counts: number[] = [];
-	const endMs = systemClock.monotonicMs() + untilMs;
-	await sleep(systemClock, fromMs);
-	while (systemClock.monotonicMs() < endMs) {
+	while (!isComplete()) {
+		await sleep(systemClock, COUNT_INTERVAL_MS);
+	}
+	await sleep(systemClock, COUNT_SETTLE_MS);
+	while (!isOver()) {
 		const answer = await fetch(new URL(`/api/v1/channels/${channel}`, httpUrl));
 		counts.push(((await answer.json()) as { viewerCount: number }).viewerCount);
 		await sleep(systemClock, COUNT_INTERVAL_MS);
@@ -203,7 +238,15 @@ function formatRun({ through, stages }: CacheRun): string {
 		];
 	});
 	const head = [
-		...['through', 'viewers', 'requests', 'hit ratio', 'parts late p50 / p95 ms: direct', 'through', 'added'],
+		...[
+			'through',
+			'viewers',
+			'requests',
+			'hit ratio of the crowd',
+			'parts late p50 / p95 ms: direct',
+			'through',
+			'added',
+		],
 		...['of the crowd', 'counted', 'stalls / failed', 'void'],
 	];
 	const objects = (stages[0]?.asked ?? [])
