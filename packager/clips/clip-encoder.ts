@@ -13,7 +13,7 @@ import type { LoadedPicture } from './clip-source.ts';
 import type { Spool, Stored } from './spool.ts';
 
 /** An encoded picture. */
-export type EncodedPicture = { stored: Stored; isIdr: boolean };
+type EncodedPicture = { stored: Stored; isIdr: boolean };
 
 export type EncodedPictures = {
 	/** By the index of the source's picture; without those that cannot be decoded. */
@@ -35,7 +35,7 @@ type EncodingOptions = {
 /** Encoded pictures have key frames so far apart, in pictures' own time. */
 const KEY_FRAME_SECONDS = 2;
 /** No difference is seen to pictures of any usual source. Everything encoded again is much, so it may be smaller. */
-const QUALITY = { same: 16, fit: 20 };
+const QUALITY = { same: 18, fit: 20 };
 /** No time is negative. */
 const FIRST_RANK = 100;
 const MAX_THREADS = 4;

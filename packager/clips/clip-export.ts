@@ -16,12 +16,9 @@ import { makeSound } from './clip-sound.ts';
 import { MOVIE_TIMESCALE } from './mp4-file.ts';
 import { Spool } from './spool.ts';
 
-/** A track of a recording. */
-export type ClipSourceTrack = RecordedTrack;
-
 type ExportOptions = {
-	/** Of one recording; the source's own are taken. */
-	segments: readonly ClipSourceTrack[];
+	/** Of one recording; the source's own are taken. With the segments from the IDR picture before the clip on. */
+	segments: readonly RecordedTrack[];
 	/** A file of a track, such as `segment1.m4s` or its init segment. */
 	read: (trackId: string, file: string) => Promise<Uint8Array>;
 	/** On the broadcast's timeline. */
@@ -96,7 +93,7 @@ type MadePicture = { track: FilledTrack; startTicks: number; durationTicks: numb
 
 async function makePicture(
 	{ startSeconds, endSeconds, clock, signal, logger }: ExportOptions,
-	{ pictures, parameterSets }: Awaited<ReturnType<typeof loadPictures>>,
+	{ pictures, parameterSets, undecodableCount }: Awaited<ReturnType<typeof loadPictures>>,
 	frameRate: number | null,
 	spool: Spool,
 ): Promise<MadePicture | undefined> {
@@ -125,8 +122,9 @@ async function makePicture(
 				});
 	const wantedCount = plan.pictures.filter(({ isEncoded }) => isEncoded).length;
 	const encodedCount = encoded?.pictures.size ?? 0;
-	if (encodedCount < wantedCount) {
-		logger.warn({ missing: wantedCount - encodedCount }, 'some pictures of a clip cannot be decoded');
+	const missing = wantedCount - encodedCount + undecodableCount;
+	if (missing > 0) {
+		logger.warn({ missing }, 'some pictures of a clip cannot be decoded');
 	}
 	const source = parameterSets.complete(pictures[plan.pictures[0]!.index]!.config);
 	const config = joinConfigs(isAllEncoded ? undefined : source, encoded?.config);

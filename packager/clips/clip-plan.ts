@@ -160,7 +160,7 @@ function lastIdr(pictures: readonly SourcePicture[], index: number): number {
 }
 
 /** Times of pictures in the file: in its decode order, from 0. */
-export type FileTimes = {
+type FileTimes = {
 	durationsTicks: readonly number[];
 	compositionOffsetsTicks: readonly number[];
 	/** Presentation begins so long after decoding. */

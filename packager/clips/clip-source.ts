@@ -23,7 +23,7 @@ export type LoadedPicture = SourcePicture & {
 
 export type LoadedFrame = SourceFrame & { config: AudioTrackConfig; stored: Stored };
 
-export type ClipRecording = {
+type ClipRecording = {
 	tracks: readonly RecordedTrack[];
 	read: (trackId: string, file: string) => Promise<Uint8Array>;
 	startSeconds: number;
@@ -47,6 +47,13 @@ export function sourceTrack(recording: ClipRecording, kind: 'video' | 'audio'): 
 	);
 }
 
+type LoadedPictures = {
+	pictures: LoadedPicture[];
+	parameterSets: ParameterSets;
+	/** Pictures of the clip whose IDR picture is not in the recording. */
+	undecodableCount: number;
+};
+
 type Loaded<Media> = { segment: RecordedSegment; media: Media[] };
 
 /** Pictures in decode order. Each IDR picture is followed by all that was recorded up to the next hole. */
@@ -54,7 +61,7 @@ export async function loadPictures(
 	loader: ClipLoader,
 	track: RecordedTrack,
 	{ startSeconds, endSeconds }: ClipRecording,
-): Promise<{ pictures: LoadedPicture[]; parameterSets: ParameterSets }> {
+): Promise<LoadedPictures> {
 	const parameterSets = new ParameterSets();
 	const load = async (segment: RecordedSegment): Promise<Loaded<LoadedPicture>> => {
 		return { segment, media: await loader.pictures(track, segment, parameterSets) };
@@ -78,7 +85,12 @@ export async function loadPictures(
 		}
 	}
 	const after = await mapAhead(all.slice(at + 1), load);
-	return { pictures: withoutUndecodable([...before, ...after]), parameterSets };
+	const loaded = [...before, ...after];
+	const pictures = withoutUndecodable(loaded);
+	const isInClip = ({ presentationTicks }: LoadedPicture): boolean =>
+		presentationTicks >= startSeconds * VIDEO_CLOCK_RATE && presentationTicks < endSeconds * VIDEO_CLOCK_RATE;
+	const inClip = loaded.flatMap(({ media }) => media).filter(isInClip);
+	return { pictures, parameterSets, undecodableCount: inClip.length - pictures.filter(isInClip).length };
 }
 
 /** Pictures behind a hole may need some of what is missing: they begin with the next IDR picture. */

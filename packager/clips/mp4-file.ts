@@ -3,7 +3,7 @@ import type { TrackConfig } from '../../core/media/codecs.ts';
 import { ascii, box, concatBytes, fullBox, u32 } from '../cmaf/box-writer.ts';
 import { cmafTimescale, movieHeader, trackBox } from '../cmaf/init-segment.ts';
 
-export type Mp4Sample = {
+type Mp4Sample = {
 	sizeBytes: number;
 	durationTicks: number;
 	/** Presentation minus decode time, not negative. */
@@ -21,7 +21,7 @@ export type Mp4Track = {
 };
 
 /** Samples of one track that lie side by side. */
-export type Mp4Chunk = { trackIndex: number; firstSample: number; endSample: number };
+type Mp4Chunk = { trackIndex: number; firstSample: number; endSample: number };
 
 type Mp4Layout = {
 	/** Everything before the bytes of the samples. */

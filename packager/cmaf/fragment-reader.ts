@@ -3,7 +3,7 @@ import { ntpToEpochMs } from '../../core/units.ts';
 import { findBox, listBoxes, undefinedBehindTheEnd, viewOf, type FoundBox } from './box-reader.ts';
 
 /** One sample, in decode order. Its bytes may end behind those that were given, when only the begin was. */
-export type FragmentEntry = {
+type FragmentEntry = {
 	startByte: number;
 	endByte: number;
 	decodeTimeTicks: number;

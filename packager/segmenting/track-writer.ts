@@ -220,7 +220,7 @@ const AAC_LC_OBJECT_TYPE = 2;
 const SILENT_MONO = Uint8Array.of(0x00, 0xc8, 0x00, 0x80, 0x23, 0x80);
 const SILENT_STEREO = Uint8Array.of(0x21, 0x00, 0x49, 0x90, 0x02, 0x19, 0x00, 0x23, 0x80);
 
-/** One silent frame for the configuration; undefined for anything but AAC-LC in mono or stereo. @internal for tests */
+/** One silent frame for the configuration; undefined for anything but AAC-LC in mono or stereo. */
 export function silentAacFrame(config: AudioTrackConfig): Uint8Array | undefined {
 	const objectType = (config.audioSpecificConfig[0] ?? 0) >> 3;
 	if (config.codec !== 'aac' || objectType !== AAC_LC_OBJECT_TYPE) {

@@ -3,9 +3,6 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { BenchPicture } from '../../../loadtest/source/bench-picture.ts';
-import { readPattern } from '../../../loadtest/source/time-pattern.ts';
-import { readLuma } from '../../../loadtest/source/testing/read-luma.ts';
 import { systemClock } from '../../../core/lifecycle/clock.ts';
 import { silentLogger } from '../../../core/logger.ts';
 import type { AccessUnit, TrackId } from '../../../core/media/access-unit.ts';
@@ -66,10 +63,8 @@ function numberedVideo({
 	const rate = typeof frameRate === 'number' ? `${frameRate}:1` : frameRate.replace('/', ':');
 	const [numerator, denominator] = rate.split(':').map(Number) as [number, number];
 	const count = Math.round((durationSeconds * numerator) / denominator);
-	const artist = new BenchPicture(width, height);
 	const pictures = Array.from({ length: count }, (_, index) => {
-		const raw = Buffer.alloc(artist.frameBytes);
-		artist.draw(raw, { frameNumber: firstNumber + index, captureTimeMs: CAPTURE_START_MS });
+		const raw = drawPicture(width, height, firstNumber + index);
 		return Buffer.concat([Buffer.from('FRAME\n'), raw]);
 	});
 	return inFolder((folder) => {
@@ -147,17 +142,47 @@ export function readNumbers(
 	const raw = runQuietly('ffmpeg', ['-v', 'warning', '-i', file, ...output]);
 	return Array.from({ length: raw.length / (width * height) }, (_, index) => {
 		const luma = raw.subarray(index * width * height, (index + 1) * width * height);
-		return readLuma(luma, width, height, CAPTURE_START_MS)?.frameNumber;
+		return readNumber(luma, { width, stride: 1, first: 0 });
 	});
 }
 
-/** The number in a picture of RGBA, which may have the top only. */
-export function readRgba(
-	rgba: ArrayLike<number>,
-	[width, pictureHeight]: readonly [number, number],
+/** The number in a picture of RGBA, which may have the upper rows only. */
+export function readRgba(rgba: ArrayLike<number>, width: number): number | undefined {
+	return readNumber(rgba, { width, stride: 4, first: 1 });
+}
+
+/** Each cell of the upper row is a bit of the picture's number, of the lower row its opposite. */
+const CELLS = 16;
+const CELL_ROWS = 8;
+
+/** Planes of 4:2:0: the number above a texture that moves. */
+function drawPicture(width: number, height: number, number: number): Buffer {
+	const raw = Buffer.alloc((width * height * 3) / 2, 128);
+	for (let y = 0; y < height; y++) {
+		const row = Math.floor(y / CELL_ROWS);
+		for (let x = 0; x < width; x++) {
+			const bit = (number >> Math.floor((x * CELLS) / width)) & 1;
+			raw[y * width + x] = row < 2 ? (bit === row ? 40 : 210) : 60 + ((x * 3 + y * 5 + number * 7) % 128);
+		}
+	}
+	return raw;
+}
+
+/** Undefined when it cannot be read. `stride`: values from one pixel to the next. */
+function readNumber(
+	values: ArrayLike<number>,
+	{ width, stride, first }: { width: number; stride: number; first: number },
 ): number | undefined {
-	const layout = { width, pictureHeight, rowStride: width * 4, sampleStride: 4, firstIndex: 1 };
-	return readPattern({ samples: rgba, ...layout }, CAPTURE_START_MS)?.frameNumber;
+	let number = 0;
+	for (let cell = 0; cell < CELLS; cell++) {
+		const x = Math.floor(((cell + 0.5) * width) / CELLS);
+		const [upper, lower] = [0, 1].map((row) => values[first + ((row + 0.5) * CELL_ROWS * width + x) * stride]!);
+		if (Math.abs(upper! - lower!) < 80) {
+			return undefined;
+		}
+		number += upper! > lower! ? 2 ** cell : 0;
+	}
+	return number;
 }
 
 /** Seconds from the begin of the presentation at which clicks are heard. Throws when FFmpeg has a complaint. */
