@@ -128,29 +128,7 @@ describe('role × route', () => {
 		const { id: key, streamKey: secret } = made.json<{ id: string; streamKey: string }>();
 		await browsers.owner.send('PUT', `/api/v1/channels/${channel}/moderators/chat-moderator`);
 		const [video, hidden] = [await bench.addVideo(channel), await bench.addVideo(channel, 'private')];
-		const clip = async (recording: string): Promise<{ id: string; media: string }> => {
-			const created = await browsers.viewer.send('POST', '/api/v1/clips', { video_id: recording });
-			const { clip_id: id } = created.json<CreatedClip>();
-			const { playlistUrl } = (await browsers.viewer.send('GET', `/api/v1/clips/${id}`)).json<Clip>();
-			return { id, media: playlistUrl.replace('index.m3u8', '') };
-		};
-		const [recording, hiddenRecording] = [await bench.addRecording(channel, 6), await bench.addRecording(channel, 6)];
-		const [shown, hiddenOne] = [await clip(recording), await clip(hiddenRecording)];
-		await browsers.owner.send('PATCH', `/api/v1/videos/${hiddenRecording}`, { visibility: 'private' });
-		names = {
-			channel,
-			other,
-			key,
-			secret,
-			video,
-			private: hidden,
-			recording,
-			hidden: hiddenRecording,
-			clip: shown.id,
-			clipMedia: shown.media,
-			hiddenClip: hiddenOne.id,
-			hiddenMedia: hiddenOne.media,
-		};
+		names = { channel, other, key, secret, video, private: hidden };
 	});
 	afterEach(async () => {
 		await bench.close();
@@ -158,11 +136,30 @@ describe('role × route', () => {
 	});
 	afterAll(() => closeDatabase());
 
+	/** Two clips by "viewer": of a recording for everyone, and of a private one. */
+	async function addClips(): Promise<void> {
+		for (const [recordingName, clipName, mediaName] of [
+			['recording', 'clip', 'clipMedia'],
+			['hidden', 'hiddenClip', 'hiddenMedia'],
+		] as const) {
+			const recording = await bench.addRecording(names['channel']!, 6);
+			const created = await browsers.viewer.send('POST', '/api/v1/clips', { video_id: recording });
+			const { clip_id: clip } = created.json<CreatedClip>();
+			const { playlistUrl } = (await browsers.viewer.send('GET', `/api/v1/clips/${clip}`)).json<Clip>();
+			const media = playlistUrl.replace('index.m3u8', '');
+			Object.assign(names, { [recordingName]: recording, [clipName]: clip, [mediaName]: media });
+		}
+		await browsers.owner.send('PATCH', `/api/v1/videos/${names['hidden']}`, { visibility: 'private' });
+	}
+
 	const fill = (text: string): string => text.replace(/\{(\w+)\}/g, (_, name: string) => names[name]!);
 
 	it.each(ROUTES)('%s %s %j', async (method, path, body, statuses) => {
 		expect(statuses).toHaveLength(ASKERS.length);
 		const seen: Record<string, number> = {};
+		if (/\{(recording|clip|hidden)/.test(path + JSON.stringify(body))) {
+			await addClips();
+		}
 		for (const asker of ASKERS) {
 			const payload = body === undefined ? undefined : (JSON.parse(fill(JSON.stringify(body))) as object);
 			const response = await browsers[asker].send(method, fill(path), payload);
