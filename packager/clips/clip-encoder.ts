@@ -16,7 +16,7 @@ import type { Spool, Stored } from './spool.ts';
 export type EncodedPicture = { stored: Stored; isIdr: boolean };
 
 export type EncodedPictures = {
-	/** By the index of the source's picture. */
+	/** By the index of the source's picture; without those that cannot be decoded. */
 	pictures: ReadonlyMap<number, EncodedPicture>;
 	config: VideoTrackConfig;
 };
@@ -81,8 +81,8 @@ export async function encodePictures(clock: Clock, options: EncodingOptions): Pr
 		signal,
 	});
 	const encoded = new Map(await Promise.all(stored));
-	if (config === undefined || encoded.size < wanted.length) {
-		throw new SpillwayError('CLIP_NOT_EXPORTED', [`${encoded.size} of ${wanted.length} pictures could be decoded`]);
+	if (config === undefined) {
+		throw new SpillwayError('CLIP_NOT_EXPORTED', [`none of ${wanted.length} pictures can be decoded`]);
 	}
 	return { pictures: encoded, config };
 }
@@ -129,7 +129,7 @@ function chooseKeyFrames(plan: ClipPlan, pictures: readonly LoadedPicture[]): nu
 }
 
 function rankTicks(rank: number, frameTicks: number): number {
-	return (rank + FIRST_RANK) * frameTicks;
+	return Math.round((rank + FIRST_RANK) * frameTicks);
 }
 
 async function* feedPictures(
@@ -212,7 +212,6 @@ function fitFilters({ widthPixels, heightPixels }: { widthPixels: number; height
 	const width = `trunc(min(${widthPixels},${heightPixels}*dar)/2+0.5)*2`;
 	const height = `trunc(min(${heightPixels},${widthPixels}/dar)/2+0.5)*2`;
 	return [
-		'yadif=0:-1:1',
 		`scale=w='max(2,min(${widthPixels},${width}))':h='max(2,min(${heightPixels},${height}))'`,
 		'setsar=1',
 		`pad=${widthPixels}:${heightPixels}:(ow-iw)/2:(oh-ih)/2`,

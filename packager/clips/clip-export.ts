@@ -123,7 +123,11 @@ async function makePicture(
 					spool,
 					signal,
 				});
-	logger.debug({ pictures: plan.pictures.length, encoded: encoded?.pictures.size ?? 0 }, 'the pictures of a clip');
+	const wantedCount = plan.pictures.filter(({ isEncoded }) => isEncoded).length;
+	const encodedCount = encoded?.pictures.size ?? 0;
+	if (encodedCount < wantedCount) {
+		logger.warn({ missing: wantedCount - encodedCount }, 'some pictures of a clip cannot be decoded');
+	}
 	const source = parameterSets.complete(pictures[plan.pictures[0]!.index]!.config);
 	const config = joinConfigs(isAllEncoded ? undefined : source, encoded?.config);
 	return placeTrack(plan, pictures, encoded, config, endSeconds * VIDEO_CLOCK_RATE);
@@ -144,7 +148,13 @@ function placeTrack(
 	config: VideoTrackConfig,
 	clipEndTicks: number,
 ): MadePicture {
-	const times = plan.pictures.map(({ index }) => pictures[index]!.presentationTicks);
+	// Where one cannot be decoded, the one before stays.
+	const entries = plan.pictures.flatMap(({ index, isEncoded }) => {
+		const { presentationTicks, sample, isIdr } = pictures[index]!;
+		const entry = isEncoded ? encoded!.pictures.get(index) : { stored: sample, isIdr };
+		return entry === undefined ? [] : [{ ...entry, presentationTicks }];
+	});
+	const times = entries.map(({ presentationTicks }) => presentationTicks);
 	const startTicks = Math.min(...times);
 	const lastTicks = Math.max(...times);
 	const later = pictures.map(({ presentationTicks }) => presentationTicks).filter((ticks) => ticks > lastTicks);
@@ -153,9 +163,6 @@ function placeTrack(
 	const isHole = nextTicks > clipEndTicks + plan.frameTicks;
 	const endTicks = isHole ? Math.max(clipEndTicks, lastTicks + plan.frameTicks) : nextTicks;
 	const placed = placePictures(times, Math.round(endTicks));
-	const entries = plan.pictures.map(({ index, isEncoded }) =>
-		isEncoded ? encoded!.pictures.get(index)! : { stored: pictures[index]!.sample, isIdr: pictures[index]!.isIdr },
-	);
 	const track: FilledTrack = {
 		config,
 		samples: entries.map(({ stored, isIdr }, index) => ({
@@ -166,7 +173,6 @@ function placeTrack(
 		})),
 		stored: entries.map(({ stored }) => stored),
 		startTicks: placed.delayTicks,
-		delayTicks: 0,
 	};
 	return { track, startTicks, durationTicks: placed.totalTicks };
 }

@@ -1,7 +1,7 @@
 /** Writes the header of a progressive MP4 file: `moov` before `mdat`, tracks interleaved. Pure. */
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import { ascii, box, concatBytes, fullBox, u32 } from '../cmaf/box-writer.ts';
-import { cmafTimescale, movieHeader, trackBox, type Edit } from '../cmaf/init-segment.ts';
+import { cmafTimescale, movieHeader, trackBox } from '../cmaf/init-segment.ts';
 
 export type Mp4Sample = {
 	sizeBytes: number;
@@ -18,8 +18,6 @@ export type Mp4Track = {
 	samples: readonly Mp4Sample[];
 	/** Where presentation begins, in ticks of the track. */
 	startTicks: number;
-	/** Nothing is presented for so long before, in ticks of {@link MOVIE_TIMESCALE}. */
-	delayTicks: number;
 };
 
 /** Samples of one track that lie side by side. */
@@ -73,13 +71,11 @@ type Placed = {
 function writeHeader(tracks: readonly Mp4Track[], placed: Placed): Uint8Array {
 	const { durationTicks, dataBytes, isLarge } = placed;
 	const boxes = tracks.map((track, trackIndex) => {
-		const edits: Edit[] = track.delayTicks > 0 ? [{ durationTicks: track.delayTicks, mediaTimeTicks: -1 }] : [];
-		edits.push({ durationTicks: durationTicks - track.delayTicks, mediaTimeTicks: track.startTicks });
 		return trackBox(track.config, {
 			trackId: trackIndex + 1,
 			durationTicks,
 			mediaDurationTicks: track.samples.reduce((sum, sample) => sum + sample.durationTicks, 0),
-			edits,
+			edits: [{ durationTicks, mediaTimeTicks: track.startTicks }],
 			tables: sampleTables(track, trackIndex, placed),
 		});
 	});
@@ -123,10 +119,9 @@ function sampleTables({ samples }: Mp4Track, trackIndex: number, { chunks, offse
 function cutChunks(track: Mp4Track, trackIndex: number): (Mp4Chunk & { startSeconds: number })[] {
 	const timescale = cmafTimescale(track.config);
 	const chunks: (Mp4Chunk & { startSeconds: number })[] = [];
-	const delaySeconds = track.delayTicks / MOVIE_TIMESCALE;
 	let ticks = 0;
 	track.samples.forEach(({ durationTicks }, index) => {
-		const seconds = (ticks - track.startTicks) / timescale + delaySeconds;
+		const seconds = (ticks - track.startTicks) / timescale;
 		const last = chunks.at(-1);
 		if (last === undefined || seconds - last.startSeconds >= CHUNK_SECONDS) {
 			chunks.push({ trackIndex, firstSample: index, endSample: index + 1, startSeconds: seconds });

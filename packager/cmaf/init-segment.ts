@@ -75,10 +75,10 @@ export function movieHeader(movie: { timescale: number; durationTicks: number; n
 }
 
 /** One stretch of a track's presentation. */
-export type Edit = {
+type Edit = {
 	/** In ticks of the movie. */
 	durationTicks: number;
-	/** Where it begins in the track's media; -1: nothing is presented. */
+	/** Where it begins in the track's media. */
 	mediaTimeTicks: number;
 };
 
@@ -137,10 +137,7 @@ function trackHeader(config: TrackConfig, track: { trackId: number; durationTick
 
 // ISO/IEC 14496-12 §8.6.6.
 function editList(edits: readonly Edit[]): Uint8Array {
-	const entries = edits.flatMap(({ durationTicks, mediaTimeTicks }) => [
-		u32(durationTicks, mediaTimeTicks < 0 ? 0xffff_ffff : mediaTimeTicks),
-		u16(1, 0),
-	]);
+	const entries = edits.flatMap(({ durationTicks, mediaTimeTicks }) => [u32(durationTicks, mediaTimeTicks), u16(1, 0)]);
 	return edits.length === 0 ? new Uint8Array(0) : box('edts', fullBox('elst', 0, 0, u32(edits.length), ...entries));
 }
 

@@ -53,7 +53,7 @@ export function contentDisposition(fileName: string): string {
 	const ascii = fileName
 		.normalize('NFKD')
 		.replace(/[^A-Za-z0-9 ._-]+/g, '_')
-		.replace(/^[._ ]+/, '')
+		.replace(/^[. ]+/, '')
 		.trim();
 	const whole = encodeURIComponent(fileName.toWellFormed()).replace(
 		NOT_ATTR_CHAR,

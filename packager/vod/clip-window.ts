@@ -23,8 +23,8 @@ export function clipWindow(
 }
 
 /**
- * The window for another track of the same clip: whole segments, too. Those of sound end where they want, so up to a
- * second of it would be missing at both ends.
+ * The window for another track of the same clip: whole segments, too. Those of sound end where they want, and up to a
+ * second of it is missing otherwise, at both ends.
  */
 export function coveringWindow(segments: readonly RecordedSegment[], window: RecordedWindow): RecordedWindow {
 	const within = segments.filter(
@@ -41,7 +41,7 @@ export function coveringWindow(segments: readonly RecordedSegment[], window: Rec
 
 /**
  * Where a capture time is on the timeline, by the dates of a playlist. Before the first segment it is that one's start,
- * behind the last one it goes on.
+ * behind the last one it continues.
  */
 export function secondsAtDate(segments: readonly RecordedSegment[], capturedAtMs: number): number | undefined {
 	const index = Math.max(

@@ -6,8 +6,8 @@ import type { RecordedSegment } from './vod-playlist.ts';
 
 /**
  * Two clocks say when a picture was captured, and differ by up to 50 ms. `picture`: its own time, which WebRTC carries
- * with each picture and `prft` with each part. `date`: the line of EXT-X-PROGRAM-DATE-TIME, by which players of playlists
- * tell the time.
+ * with each picture and `prft` with each part. `date`: the line of EXT-X-PROGRAM-DATE-TIME, which players of
+ * playlists follow.
  */
 export type CaptureClock = 'picture' | 'date';
 
@@ -32,19 +32,24 @@ export function framesOf(
 	}
 	const timescale = cmafTimescale(facts.config);
 	const anchors = readCaptureTimes(bytes);
-	const shown: Array<Omit<RecordedFrame, 'endSeconds'>> = [];
-	for (const { decodeTimeTicks, compositionOffsetTicks } of readFragments(bytes)) {
+	const shown: RecordedFrame[] = [];
+	for (const { decodeTimeTicks, compositionOffsetTicks, durationTicks } of readFragments(bytes)) {
 		const ticks = decodeTimeTicks + compositionOffsetTicks - facts.presentationDelayTicks;
 		const startSeconds = ticks / timescale;
 		const date = segment.capturedAtMs + (startSeconds - segment.startSeconds) * 1000;
 		const anchor = anchors.findLast((one) => one.decodeTimeTicks <= decodeTimeTicks);
 		const picture =
 			anchor === undefined ? date : anchor.captureTimeMs + ((ticks - anchor.decodeTimeTicks) * 1000) / timescale;
-		shown.push({ startSeconds, capturedAtMs: { picture, date } });
+		const endSeconds = startSeconds + durationTicks / timescale;
+		shown.push({ startSeconds, endSeconds, capturedAtMs: { picture, date } });
 	}
 	shown.sort((one, other) => one.startSeconds - other.startSeconds);
 	const segmentEnd = segment.startSeconds + segment.durationSeconds;
-	return shown.map((frame, index) => ({ ...frame, endSeconds: shown[index + 1]?.startSeconds ?? segmentEnd }));
+	return shown.map((frame, index) => {
+		const nextSeconds = shown[index + 1]?.startSeconds ?? segmentEnd;
+		// The last one of a stream with B-frames may be shown after its segment ends.
+		return { ...frame, endSeconds: nextSeconds > frame.startSeconds ? nextSeconds : frame.endSeconds };
+	});
 }
 
 /**

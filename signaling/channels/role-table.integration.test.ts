@@ -138,8 +138,18 @@ describe('role × route', () => {
 		const [shown, hiddenOne] = [await clip(recording), await clip(hiddenRecording)];
 		await browsers.owner.send('PATCH', `/api/v1/videos/${hiddenRecording}`, { visibility: 'private' });
 		names = {
-			...{ channel, other, key, secret, video, private: hidden, recording, hidden: hiddenRecording },
-			...{ clip: shown.id, clipMedia: shown.media, hiddenClip: hiddenOne.id, hiddenMedia: hiddenOne.media },
+			channel,
+			other,
+			key,
+			secret,
+			video,
+			private: hidden,
+			recording,
+			hidden: hiddenRecording,
+			clip: shown.id,
+			clipMedia: shown.media,
+			hiddenClip: hiddenOne.id,
+			hiddenMedia: hiddenOne.media,
 		};
 	});
 	afterEach(async () => {

@@ -44,7 +44,7 @@ import type { ClipPart, ClipStore } from './clip-store.ts';
 import type { ClipTiming } from './clip-timing.ts';
 import type { ClipAccess } from './clip-access.ts';
 
-export type ClipRoutesDependencies = {
+type ClipRoutesDependencies = {
 	clips: ClipStore;
 	timing: Pick<ClipTiming, 'place' | 'trim'>;
 	playlists: Pick<ClipPlaylists, 'settled'>;

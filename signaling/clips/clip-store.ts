@@ -18,7 +18,7 @@ import {
 
 export type ClipReportRecord = { reason: string; reportedAt: Date };
 
-export type NewClip = ClipTimes & {
+type NewClip = ClipTimes & {
 	id: string;
 	channelId: ChannelId;
 	videoId: string;

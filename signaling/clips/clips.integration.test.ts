@@ -1,4 +1,4 @@
-/** Clips in both databases: where they begin and end, who sees them by which address, and what stays of their videos. */
+/** Clips in both databases: where they begin and end, who sees them where, and what stays of their videos. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ClipCreation, ClipDeletion, ClipList, CreatedClip, OwnClip } from '../../core/protocol/api/clip.ts';
 import type { OwnVideo } from '../../core/protocol/api/video.ts';

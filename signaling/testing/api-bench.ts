@@ -133,7 +133,7 @@ export class TestBrowser {
 	}
 }
 
-/** Jobs that are done when a test says so. */
+/** Jobs that are done when a test runs them. */
 class HeldJobs implements Pick<Jobs, 'define' | 'every' | 'add'> {
 	readonly #works = new Map<string, (data: object, run: JobRun) => Promise<void>>();
 	readonly #added: { kind: string; data: object }[] = [];

@@ -6,7 +6,7 @@ import type { ObjectStore } from '../../packager/store/object-store.ts';
 import type { JobKind, Jobs } from '../platform/jobs/jobs.ts';
 import type { VideoClips, VideoStore } from './video-store.ts';
 
-/** Deletes the objects of a deleted video that no clip needs, then their rows. Once more when its last clip is gone. */
+/** Deletes the objects of a deleted video that no clip needs, then their rows. Again when its last clip is gone. */
 export const DELETE_MEDIA = {
 	name: 'delete-video-media',
 	data: Type.Object({ videoId: Type.String() }),

@@ -45,7 +45,7 @@ export type CreatedClip = Static<typeof createdClipSchema>;
 const EXPORT_STATES = ['none', 'making', 'ready', 'failed'] as const;
 
 /** Answer of `GET /api/v1/clips/{clip}`. */
-export const clipSchema = Type.Object({
+const clipSchema = Type.Object({
 	id: Type.String(),
 	channelId: Type.String(),
 	channelName: Type.String(),

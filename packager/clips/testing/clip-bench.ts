@@ -1,9 +1,10 @@
 /** Recordings whose pictures are numbered, clips of them, and what FFmpeg, ffprobe and mediabunny find in a clip. */
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { BenchPicture } from '../../../loadtest/source/bench-picture.ts';
+import { readPattern } from '../../../loadtest/source/time-pattern.ts';
 import { readLuma } from '../../../loadtest/source/testing/read-luma.ts';
 import { systemClock } from '../../../core/lifecycle/clock.ts';
 import { silentLogger } from '../../../core/logger.ts';
@@ -12,13 +13,8 @@ import type { TrackConfig } from '../../../core/media/codecs.ts';
 import { recordRuns, TEST_VIDEO_ID, type TestRecording, type TestRun } from '../../pictures/testing/recorded-video.ts';
 import { recordedObjectName } from '../../recording/journal-entry.ts';
 import { inDecodeOrder } from '../../testing/simulated-source.ts';
-import {
-	clickExpression,
-	ffmpeg,
-	makeTestAudio,
-	makeTestVideo,
-	moveUnits,
-} from '../../transcode/testing/test-media.ts';
+import { clicksIn } from '../../transcode/testing/decode-media.ts';
+import { clickExpression, makeTestAudio, makeTestVideo, moveUnits } from '../../transcode/testing/test-media.ts';
 import { exportClip } from '../clip-export.ts';
 
 const CAPTURE_START_MS = 1_700_000_000_000;
@@ -127,38 +123,68 @@ export async function withClip<T>(
 	});
 }
 
-/** The numbers on all pictures that FFmpeg decodes, in order; undefined for one that cannot be read. */
+/**
+ * The numbers on all pictures that FFmpeg decodes, in order; undefined for one that cannot be read. Throws when FFmpeg
+ * has a complaint. `filter`: cuts the picture out that the number is in.
+ */
 export function readNumbers(
 	file: string,
-	[width, height]: readonly [number, number] = [320, 180],
+	{ size: [width, height] = [320, 180], filter = 'null' }: { size?: readonly [number, number]; filter?: string } = {},
 ): (number | undefined)[] {
-	const output = ['-map', '0:v:0', '-fps_mode', 'passthrough', '-pix_fmt', 'gray', '-f', 'rawvideo', '-'];
-	const raw = ffmpeg(['-i', file, ...output]);
+	const output = [
+		'-map',
+		'0:v:0',
+		'-vf',
+		filter,
+		'-fps_mode',
+		'passthrough',
+		'-pix_fmt',
+		'gray',
+		'-f',
+		'rawvideo',
+		'-',
+	];
+	const raw = runQuietly('ffmpeg', ['-v', 'warning', '-i', file, ...output]);
 	return Array.from({ length: raw.length / (width * height) }, (_, index) => {
 		const luma = raw.subarray(index * width * height, (index + 1) * width * height);
 		return readLuma(luma, width, height, CAPTURE_START_MS)?.frameNumber;
 	});
 }
 
-export type ProbedStream = {
-	codec_type: string;
-	duration: string;
-	nb_read_frames: string;
-	width?: number;
-	start_time: string;
-};
-
-/** What ffprobe finds; throws when it has a complaint. */
-export function probe(file: string): { streams: ProbedStream[]; format: { duration: string } } {
-	const args = ['-v', 'warning', '-count_frames', '-show_streams', '-show_format', '-of', 'json', file];
-	const complaints = path.join(path.dirname(file), 'complaints');
-	const text = execFileSync('sh', ['-c', 'ffprobe "$@" 2>"$0"; cat "$0" >&2', complaints, ...args], {
-		maxBuffer: 2 ** 26,
-	});
-	return JSON.parse(text.toString()) as ReturnType<typeof probe>;
+/** The number in a picture of RGBA, which may have the top only. */
+export function readRgba(
+	rgba: ArrayLike<number>,
+	[width, pictureHeight]: readonly [number, number],
+): number | undefined {
+	const layout = { width, pictureHeight, rowStride: width * 4, sampleStride: 4, firstIndex: 1 };
+	return readPattern({ samples: rgba, ...layout }, CAPTURE_START_MS)?.frameNumber;
 }
 
-export function inFolder<T>(use: (folder: string) => T): T {
+/** Seconds from the begin of the presentation at which clicks are heard. Throws when FFmpeg has a complaint. */
+export function readClicks(file: string): number[] {
+	const rate = 48_000;
+	const output = ['-map', '0:a:0', '-af', `aresample=${rate}`, '-ac', '1', '-f', 'f32le', '-'];
+	const raw = runQuietly('ffmpeg', ['-v', 'warning', '-i', file, ...output]);
+	return clicksIn(new Float32Array(raw.buffer.slice(raw.byteOffset, raw.byteOffset + raw.length)), rate);
+}
+
+type ProbedStream = { codec_type: string; duration: string; nb_read_frames: string; start_time: string };
+
+/** What ffprobe finds. Throws when it has a complaint. */
+export function probe(file: string): ProbedStream[] {
+	const text = runQuietly('ffprobe', ['-v', 'warning', '-count_frames', '-show_streams', '-of', 'json', file]);
+	return (JSON.parse(text.toString()) as { streams: ProbedStream[] }).streams;
+}
+
+function runQuietly(program: string, args: readonly string[]): Buffer {
+	const { stdout, stderr, status } = spawnSync(program, args, { maxBuffer: 2 ** 30, timeout: 60_000 });
+	if (status !== 0 || stderr.length > 0) {
+		throw new Error(`${program} complains: ${stderr.toString()}`);
+	}
+	return stdout;
+}
+
+function inFolder<T>(use: (folder: string) => T): T {
 	const folder = mkdtempSync(path.join(tmpdir(), 'spillway-clip-'));
 	try {
 		return use(folder);

@@ -35,13 +35,18 @@ export function decodeBrightness(config: VideoTrackConfig, units: readonly Acces
 
 /** Seconds on the timeline at which the bursts of clickExpression() have their middle, as decoded. */
 export function clickTimes(config: TrackConfig, units: readonly AccessUnit[]): number[] {
-	const samples = decodeAudio(config, units);
 	const { clockRate, presentationTimeTicks } = units[0]!;
-	const window = Math.round(clockRate * 0.01);
+	const startSeconds = ticksToSeconds(presentationTimeTicks, clockRate);
+	return clicksIn(decodeAudio(config, units), clockRate).map((seconds) => startSeconds + seconds);
+}
+
+/** As {@link clickTimes}, from the first sample on. */
+export function clicksIn(samples: Float32Array, sampleRate: number): number[] {
+	const window = Math.round(sampleRate * 0.01);
 	const times: number[] = [];
 	for (let index = 0; index < samples.length; index++) {
 		if (Math.abs(samples[index]!) > 0.2) {
-			times.push(ticksToSeconds(presentationTimeTicks + energyCentre(samples, index, window), clockRate));
+			times.push(ticksToSeconds(energyCentre(samples, index, window), sampleRate));
 			index += 2 * window;
 		}
 	}
