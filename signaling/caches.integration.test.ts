@@ -16,6 +16,7 @@ import type { Publisher } from '../loadtest/source/publisher.ts';
 import { buildServer, type SpillwayServer } from './build-server.ts';
 import { loadServerConfig } from './server/server-config.ts';
 import { until } from './testing/until.ts';
+import { copyDatabaseTemplate } from './testing/database-template.ts';
 
 const STREAM_KEY = 'caches_5f0c2f4a9b7d4e1c';
 const CROWD = 20;
@@ -44,6 +45,7 @@ beforeAll(async () => {
 	const ports = [first.port, second.port] as const;
 	varnish = await startVarnish(ports);
 	nginx = await startNginx(ports, varnish.port);
+	await copyDatabaseTemplate(join(folder, 'data', 'database'));
 	const config = await loadServerConfig(
 		{
 			SPILLWAY_HTTP_PORT: '0',

@@ -17,6 +17,7 @@ import { readMp4 } from '../packager/testing/mp4-reader.ts';
 import { buildServer, type SpillwayServer } from './build-server.ts';
 import { loadServerConfig } from './server/server-config.ts';
 import { until } from './testing/until.ts';
+import { copyDatabaseTemplate } from './testing/database-template.ts';
 
 const STREAM_KEY = 'clips_5f0c2f4a9b7d4e1c';
 const FRAME_SECONDS = 1 / TEST_SETTINGS.frameRate;
@@ -39,6 +40,7 @@ describe('clips of a live broadcast', () => {
 
 	beforeAll(async () => {
 		folder = await mkdtemp(join(tmpdir(), 'spillway-clips-'));
+		await copyDatabaseTemplate(join(folder, 'data', 'database'));
 		const config = await loadServerConfig(
 			{
 				SPILLWAY_HTTP_PORT: '0',

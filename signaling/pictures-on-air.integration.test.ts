@@ -19,6 +19,7 @@ import { buildWebIfStale } from '../web/build.ts';
 import { buildServer } from './build-server.ts';
 import { loadServerConfig } from './server/server-config.ts';
 import { until } from './testing/until.ts';
+import { copyDatabaseTemplate } from './testing/database-template.ts';
 
 /** Questions have a rate limit. */
 const QUESTION_INTERVAL_MS = 200;
@@ -29,6 +30,7 @@ const STREAM_KEY = 'pictures_5f0c2f4a9b7d4e1c';
 
 it('shows a still while it is live, a poster while it is recorded, and a storyboard afterwards', TIMES, async () => {
 	const folder = await mkdtemp(join(tmpdir(), 'spillway-pictures-'));
+	await copyDatabaseTemplate(join(folder, 'data', 'database'));
 	const config = await loadServerConfig(
 		{
 			SPILLWAY_HTTP_PORT: '0',

@@ -15,6 +15,7 @@ import { buildServer, type SpillwayServer } from './build-server.ts';
 import { loadServerConfig } from './server/server-config.ts';
 import { startS3, type RealS3 } from './testing/real-servers.ts';
 import { until } from './testing/until.ts';
+import { copyDatabaseTemplate } from './testing/database-template.ts';
 
 /** Between questions, which have a rate limit. */
 const STATUS_INTERVAL_MS = 200;
@@ -43,6 +44,7 @@ afterEach(async () => {
 
 /** A server with these settings of recording, and a publisher on the air. */
 async function start(environment: Record<string, string>): Promise<void> {
+	await copyDatabaseTemplate(join(folder, 'data', 'database'));
 	const config = await loadServerConfig(
 		{
 			SPILLWAY_HTTP_PORT: '0',

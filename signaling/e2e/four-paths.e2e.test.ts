@@ -9,8 +9,8 @@ const SETTINGS = { ...TEST_SETTINGS, widthPixels: 640, heightPixels: 360, videoB
 const COMMON = {
 	settings: SETTINGS,
 	viewer: { page: 'bench' },
-	settleMs: 2000,
-	durationMs: 4000,
+	settleMs: 1000,
+	durationMs: 3000,
 	soundTapOffsetMs: 0,
 } as const;
 

@@ -8,6 +8,7 @@ import { systemClock } from '../../core/lifecycle/clock.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { buildServer, type SpillwayServer } from '../build-server.ts';
 import { loadServerConfig } from '../server/server-config.ts';
+import { copyDatabaseTemplate } from '../testing/database-template.ts';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 /** A request of another site's page. */
@@ -152,6 +153,7 @@ let server: SpillwayServer;
 beforeAll(async () => {
 	folder = await mkdtemp(join(tmpdir(), 'spillway-routes-'));
 	await writeFile(join(folder, 'index.html'), '<title>Spillway</title>');
+	await copyDatabaseTemplate(join(folder, 'data', 'database'));
 	const config = await loadServerConfig(
 		{
 			SPILLWAY_HTTP_PORT: '0',

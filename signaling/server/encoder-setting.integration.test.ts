@@ -8,6 +8,7 @@ import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { buildServer } from '../build-server.ts';
 import { until } from '../testing/until.ts';
 import { loadServerConfig } from './server-config.ts';
+import { copyDatabaseTemplate } from '../testing/database-template.ts';
 
 it.each([
 	['auto', true],
@@ -15,6 +16,7 @@ it.each([
 ])('with the setting %s it tries them: %s', async (encoder, hasTrials) => {
 	const folder = await mkdtemp(join(tmpdir(), 'spillway-encoder-'));
 	const logger = new RecordingLogger();
+	await copyDatabaseTemplate(join(folder, 'data', 'database'));
 	const config = await loadServerConfig(
 		{
 			SPILLWAY_HTTP_PORT: '0',

@@ -8,6 +8,7 @@ import type { Database } from '../platform/database/database.ts';
 import { migrateDatabase, readMigrations } from '../platform/database/migrate.ts';
 import { createPgDatabase } from '../platform/database/pg-database.ts';
 import { openPgliteDatabase } from '../platform/database/pglite-database.ts';
+import { copyDatabaseTemplate } from './database-template.ts';
 import { startPostgres } from './real-servers.ts';
 
 /** For `describe.each`. */
@@ -20,11 +21,14 @@ export async function openTestDatabase(
 	const common = { clock: systemClock, logger: silentLogger };
 	const folder = mkdtempSync(join(tmpdir(), 'spillway-database-'));
 	const server = kind === 'PostgreSQL' ? await startPostgres() : undefined;
-	const database =
-		server === undefined
-			? await openPgliteDatabase(common, { folder: join(folder, 'database') })
-			: createPgDatabase(common, { url: server.url });
-	await migrateDatabase(database, await readMigrations(), common);
+	let database: Database;
+	if (server === undefined) {
+		await copyDatabaseTemplate(join(folder, 'database'));
+		database = await openPgliteDatabase(common, { folder: join(folder, 'database') });
+	} else {
+		database = createPgDatabase(common, { url: server.url });
+		await migrateDatabase(database, await readMigrations(), common);
+	}
 	return {
 		database,
 		async close() {
