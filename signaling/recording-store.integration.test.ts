@@ -9,7 +9,7 @@ import type { RecordingStatus, VideoList } from '../core/protocol/api/video.ts';
 import { waitUntilLive } from '../loadtest/bench/measure/server-under-test.ts';
 import { checkVideo, type CheckedVideo } from '../loadtest/clients/hls/recording-check.ts';
 import { createPublisher } from '../loadtest/clients/create-publisher.ts';
-import { BENCH_SETTINGS, TEST_SETTINGS } from '../loadtest/source/encoder-settings.ts';
+import { TEST_SETTINGS } from '../loadtest/source/encoder-settings.ts';
 import type { Publisher } from '../loadtest/source/publisher.ts';
 import { buildServer, type SpillwayServer } from './build-server.ts';
 import { loadServerConfig } from './server/server-config.ts';
@@ -25,6 +25,7 @@ const STREAM_KEY = 'key-of-the-test';
  * wait.
  */
 const AWAY_SECONDS = Number(process.env['SPILLWAY_TEST_STORE_AWAY_SECONDS'] ?? 0);
+const LARGE = { ...TEST_SETTINGS, videoBitrateBps: 2_500_000 };
 
 let folder: string;
 let server: SpillwayServer;
@@ -74,7 +75,7 @@ async function start(environment: Record<string, string>): Promise<void> {
 		.map((line) => line.split(';')[0])
 		.join('; ');
 	const addresses = { httpUrl, rtmpUrl: endpoints.rtmpUrl, streamKey: STREAM_KEY };
-	publisher = createPublisher('rtmp', AWAY_SECONDS > 0 ? BENCH_SETTINGS : TEST_SETTINGS, addresses);
+	publisher = createPublisher('rtmp', AWAY_SECONDS > 0 ? LARGE : TEST_SETTINGS, addresses);
 	await publisher.start();
 	await waitUntilLive({ httpUrl, channel: 'demo' });
 }

@@ -41,8 +41,8 @@ describe('recordings', () => {
 		expect(returned.failures).toEqual([]);
 		expect(returned.videoCount).toBe(1);
 		for (const { totalSeconds, startsAtMs, endsAtMs } of returned.video.tracks) {
-			// RTMP has no capture times: on a busy machine the first and the last picture arrive unequally late, and without a gap
-			// 3.5 s are missing. The bench has the exact figure.
+			// RTMP has no capture times: on a busy machine the first and the last picture arrive unequally late. Without a
+			// gap 3.5 s are missing. The bench has the exact figure.
 			expect(Math.abs(totalSeconds - (endsAtMs - startsAtMs) / 1000)).toBeLessThan(1);
 			expect(Math.abs(totalSeconds - returned.wallSeconds)).toBeLessThan(1);
 		}
