@@ -56,7 +56,7 @@ type VideoStoreDependencies = {
 /** The longest segment, with room. */
 const MAX_SEGMENT_SECONDS = 4;
 /** Around what clips need: back to the key frame of their first picture, and the sound that overlaps them. */
-const KEPT_MARGIN_SECONDS = 30;
+const KEPT_MARGIN_SECONDS = 20;
 const IS_IN_WINDOWS = `EXISTS (
 	SELECT 1 FROM jsonb_to_recordset($2::jsonb)
 		AS windows("startSeconds" double precision, "endSeconds" double precision)
