@@ -59,6 +59,8 @@ type ClipsRun = { publisher: PublisherKind; clips: MeasuredClip[]; selfWatch: Se
 const COMPLETE_DEADLINE_MS = 40_000;
 const EXPORT_DEADLINE_MS = 60_000;
 const POLL_MS = 100;
+/** Of seconds that two sides print. */
+const DURATION_MARGIN = 0.05;
 
 export const clips: BenchCommand = {
 	summary:
@@ -85,7 +87,7 @@ async function runClips(server: ServerUnderTest, options: ClipsOptions): Promise
 			const measured: MeasuredClip[] = [];
 			for (let round = 0; round < options.count; round++) {
 				throwFailure(publisher);
-				const made = await runRound(browser, server.addresses, viewers, options);
+				const made = await runRound(browser, server.addresses, viewers, { ...options, withFile: true });
 				measured.push(...made);
 				say(made.map(oneLine).join('\n'));
 			}
@@ -101,47 +103,61 @@ export function openViewers(browser: Browser, addresses: ServerAddresses): Promi
 	return Promise.all(DELIVERY_TIERS.map((tier) => ClipViewer.open(browser, addresses, tier)));
 }
 
-/** A clip of each viewer, pressed at once. @internal for tests */
+/** A clip of each viewer, pressed at once; `withFile`: and its MP4 file. @internal for tests */
 export async function runRound(
 	browser: Browser,
-	{ httpUrl }: ServerAddresses,
+	{ httpUrl }: Pick<ServerAddresses, 'httpUrl'>,
 	viewers: readonly ClipViewer[],
-	{ settings, settleMs }: Pick<ClipsOptions, 'settings' | 'settleMs'>,
+	options: Pick<ClipsOptions, 'settings' | 'settleMs'> & { withFile: boolean },
 ): Promise<MeasuredClip[]> {
-	await Promise.all(viewers.map((viewer) => viewer.watch(settleMs)));
-	const made = await Promise.all(
-		viewers.map(async (viewer): Promise<MeasuredClip> => {
-			const [pressed, loadMs] = await viewer.press(async (clipId) => {
-				const askedMs = systemClock.monotonicMs();
-				await openClipLink(httpUrl, clipId);
-				return systemClock.monotonicMs() - askedMs;
-			});
-			const { completeMs, clip } = await waitUntilComplete(httpUrl, pressed);
-			const linkMs = pressed.answerMs + loadMs;
-			const { durationSeconds } = clip;
-			return { ...pressed, tier: viewer.tier, linkMs, completeMs, durationSeconds, failures: [] };
-		}),
-	);
-	// One after the other: they share two FFmpeg processes and a browser, and the times of a file count.
+	await Promise.all(viewers.map((viewer) => viewer.watch(options.settleMs)));
+	const made = await Promise.all(viewers.map((viewer) => makeClip(httpUrl, viewer)));
+	// One after the other, because the times of a file count.
 	for (const [index, clip] of made.entries()) {
-		try {
-			const { url, bytes, exportMs, downloadMs } = await exportFile(httpUrl, viewers[index]!, clip.clipId);
-			Object.assign(clip, { exportMs, downloadMs });
-			const check = await withFile(bytes, checkClipFile);
-			clip.failures.push(...check.failures);
-			clip.file = describeFile(check, bytes.length, settings);
-			clip.fileInChromium = await showFile(browser, url);
-		} catch (error) {
-			clip.failures.push((error as Error).message);
+		if (options.withFile) {
+			await noteFailure(clip, () => measureFile(browser, httpUrl, viewers[index]!, clip, options.settings));
 		}
-		try {
+		await noteFailure(clip, async () => {
 			clip.page = await showClipPage(browser, new URL(`/clips/${clip.clipId}`, httpUrl).href);
-		} catch (error) {
-			clip.failures.push((error as Error).message);
-		}
-		clip.failures.push(...findFaults(clip, settings));
+		});
+		clip.failures.push(...findFaults(clip, options.settings));
 	}
 	return made;
+}
+
+async function makeClip(httpUrl: string, viewer: ClipViewer): Promise<MeasuredClip> {
+	const [pressed, loadMs] = await viewer.press(async (clipId) => {
+		const askedMs = systemClock.monotonicMs();
+		await openClipLink(httpUrl, clipId);
+		return systemClock.monotonicMs() - askedMs;
+	});
+	const { completeMs, clip } = await waitUntilComplete(httpUrl, pressed);
+	const { durationSeconds } = clip;
+	const linkMs = pressed.answerMs + loadMs;
+	return { ...pressed, tier: viewer.tier, linkMs, completeMs, durationSeconds, failures: [] };
+}
+
+async function measureFile(
+	browser: Browser,
+	httpUrl: string,
+	viewer: ClipViewer,
+	clip: MeasuredClip,
+	settings: EncoderSettings,
+): Promise<void> {
+	const { url, bytes, exportMs, downloadMs } = await exportFile(httpUrl, viewer, clip.clipId);
+	Object.assign(clip, { exportMs, downloadMs });
+	const check = await withFile(bytes, checkClipFile);
+	clip.failures.push(...check.failures);
+	clip.file = describeFile(check, bytes.length, settings);
+	clip.fileInChromium = await showFile(browser, url);
+}
+
+async function noteFailure(clip: MeasuredClip, act: () => Promise<void>): Promise<void> {
+	try {
+		await act();
+	} catch (error) {
+		clip.failures.push((error as Error).message);
+	}
 }
 
 async function waitUntilComplete(
@@ -226,6 +242,14 @@ function findFaults(clip: MeasuredClip, { frameRate }: EncoderSettings): string[
 	}
 	// A broadcast that is younger than a clip makes a shorter one.
 	const isWhole = durationSeconds > NEW_CLIP_SECONDS - 1;
+	if (fileInChromium !== undefined && Math.abs(fileInChromium.durationSeconds - durationSeconds) > DURATION_MARGIN) {
+		faults.push(
+			`Chromium says ${fileInChromium.durationSeconds.toFixed(3)} s, the API ${durationSeconds.toFixed(3)} s`,
+		);
+	}
+	if (file !== undefined && file.missing !== 0) {
+		faults.push(`${file.missing} pictures are not in the file`);
+	}
 	if (file !== undefined && isWhole && Math.abs(file.capturedSeconds - NEW_CLIP_SECONDS) > 1 / frameRate) {
 		faults.push(`the file has ${file.capturedSeconds.toFixed(3)} s`);
 	}

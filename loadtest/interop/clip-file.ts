@@ -1,4 +1,4 @@
-/** The MP4 file of a clip in foreign readers: each picture's number by FFmpeg, the packets by ffprobe and mediabunny. */
+/** The MP4 file of a clip in foreign readers: numbers of pictures by FFmpeg, packets by ffprobe and mediabunny. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { ALL_FORMATS, EncodedPacketSink, FilePathSource, Input } from 'mediabunny';

@@ -132,6 +132,10 @@ export class ClipViewer {
 		}
 	}
 
+	async close(): Promise<void> {
+		await this.#page.page.context().close();
+	}
+
 	async #readPress(): Promise<{ pressedAtMs: number; answeredAtMs: number }> {
 		const endMs = systemClock.monotonicMs() + PLAYING_DEADLINE_MS;
 		for (;;) {
