@@ -9,6 +9,7 @@ import { DELIVERY_TIERS } from '../core/protocol/tiers.ts';
 import { type BenchCommand, readBenchOptions } from './bench/bench-options.ts';
 import { cache, CACHE_KINDS } from './bench/cache.ts';
 import { churn } from './bench/churn.ts';
+import { clips } from './bench/clips.ts';
 import { direct } from './bench/direct.ts';
 import { emergencies } from './bench/emergencies.ts';
 import { handOvers } from './bench/hand-overs.ts';
@@ -44,6 +45,7 @@ const COMMANDS: Readonly<Record<string, BenchCommand>> = {
 	recordings,
 	'recorder-kills': recorderKills,
 	rewind,
+	clips,
 	strangers,
 	'load-tester': loadTester,
 	direct,
@@ -56,7 +58,8 @@ ${Object.entries(COMMANDS)
 	.join('')}
   --publishers a,b   of: ${Object.keys(PUBLISHER_KINDS).join(', ')}
   --tiers a,b        of: ${DELIVERY_TIERS.join(', ')}
-  --runs n  --seconds n  --settle n  --reference-seconds n (of the direct connection; default: the same)
+  --runs n  --seconds n (30; 66 on air before the first clip)  --settle n
+  --reference-seconds n (of the direct connection; default: as --seconds)
   --key-frames n (seconds between those of the direct connection; default: none but the first)
   --joins n  --crowd n (over WebRTC at once, within --ramp 1 s; --runs n)  --away n  --rounds n (of each emergency)
   --lines Mbit/s,…  --losses %,…  --loss-burst n  --reorder %  --round-trip ms  --congestion cubic|bbr

@@ -17,7 +17,7 @@ const OPTIONS = {
 	publishers: { type: 'string', default: 'whip-chromium,rtmp' },
 	tiers: { type: 'string', default: DELIVERY_TIERS.join(',') },
 	runs: { type: 'string', default: '5' },
-	seconds: { type: 'string', default: '30' },
+	seconds: { type: 'string' },
 	'reference-seconds': { type: 'string' },
 	'key-frames': { type: 'string' },
 	settle: { type: 'string', default: '8' },
@@ -73,7 +73,7 @@ export type BenchOptions = ReturnType<typeof readBenchOptions>;
 export function readBenchOptions() {
 	const { values, positionals } = readArguments();
 	const number = (name: keyof typeof values): number => positive(values[name]!, `--${name}`);
-	const durationMs = number('seconds') * 1000;
+	const durationMs = (values.seconds === undefined ? 30 : number('seconds')) * 1000;
 	return {
 		command: positionals[0],
 		publishers: namesOf(values.publishers, Object.keys(PUBLISHER_KINDS) as PublisherKind[], 'publisher'),
@@ -82,6 +82,8 @@ export function readBenchOptions() {
 		viewer: readViewer(values),
 		runCount: number('runs'),
 		durationMs,
+		/** On air before the first clip: by default longer than a clip, and what the playlist does not have yet. */
+		beforeClipMs: values.seconds === undefined ? 66_000 : durationMs,
 		referenceMs: values['reference-seconds'] === undefined ? durationMs : number('reference-seconds') * 1000,
 		/** Of the direct connection, which has none otherwise. */
 		keyFrameIntervalMs: values['key-frames'] === undefined ? undefined : number('key-frames') * 1000,

@@ -48,7 +48,7 @@ export function packetFaults(rows: readonly string[]): string[] {
 	return faults.slice(0, MAX_COMPLAINTS);
 }
 
-/** FFmpeg's messages on standard error but harmless ones. Its threads' lines may be mixed. @internal for tests */
+/** FFmpeg's messages on standard error but harmless ones. Its threads' lines may be mixed. */
 export function complaintsOf(standardError: string): string[] {
 	return standardError
 		.replace(HARMLESS, '')

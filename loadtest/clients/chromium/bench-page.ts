@@ -1,5 +1,5 @@
 /** A page in a headless browser with the page program in it, and its readings on the bench's clock. */
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { systemClock } from '../../../core/lifecycle/clock.ts';
 import { type HeardTone, toneCaptureTimeMs } from '../../source/tone-code.ts';
 import { openHtml } from './chromium.ts';
@@ -37,9 +37,18 @@ export class BenchPage {
 		return BenchPage.#prepare(page);
 	}
 
-	/** Opens a page of the product. `initScript` runs before the page's own scripts. */
-	static async openProduct(browser: Browser, url: string, initScript?: string): Promise<BenchPage> {
+	/**
+	 * Opens a page of the product. `initScript` runs before the page's own scripts, `prepare` before it is loaded, such
+	 * as a log-in.
+	 */
+	static async openProduct(
+		browser: Browser,
+		url: string,
+		initScript?: string,
+		prepare?: (context: BrowserContext) => Promise<void>,
+	): Promise<BenchPage> {
 		const page = await newPage(browser);
+		await prepare?.(page.context());
 		if (initScript !== undefined) {
 			await page.addInitScript({ content: initScript });
 		}

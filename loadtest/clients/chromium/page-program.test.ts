@@ -18,7 +18,7 @@ it('is one classic script that defines every function the bench calls', () => {
 	const called = [
 		...['startReading', 'collectReadings', 'collectDrawn', 'sendCanvasDirectly', 'sendCanvasByWhip', 'switchLayer'],
 		...['showCanvasHere', 'answerOffer', 'acceptAnswer', 'playByWhep', 'playByHls', 'endSession', 'connectionFacts'],
-		...['hlsFacts', 'hlsHeights', 'showHlsHeight', 'playByShaka', 'shakaHeights', 'showShakaHeight'],
+		...['readNumber', 'hlsFacts', 'hlsHeights', 'showHlsHeight', 'playByShaka', 'shakaHeights', 'showShakaHeight'],
 	];
 	expect(called.filter((name) => typeof spillwayBench[name] !== 'function')).toEqual([]);
 	const worker = vm.createContext({ performance });

@@ -4,15 +4,7 @@
  */
 import { PATTERN_COLUMNS, PATTERN_ROW_RATIO, PATTERN_ROWS, readPattern } from '../../../source/time-pattern.ts';
 import type { HeardTone } from '../../../source/tone-code.ts';
-import type {
-	PageCanvas,
-	PageContext2d,
-	PageStream,
-	PageTrack,
-	PageVideo,
-	PageWindow,
-	PageWorker,
-} from './dom-types.ts';
+import type { PageCanvas, PageStream, PageTrack, PageVideo, PageWindow, PageWorker } from './dom-types.ts';
 
 /** One picture as it was shown. Times are epoch milliseconds on the page's clock (timeOrigin + performance.now()). */
 export type PageFrame = {
@@ -73,14 +65,17 @@ export function collectReadings(): PageReadings {
 	return { frames: readings.frames.splice(0), tones: readings.tones.splice(0) };
 }
 
+/** Number of the picture that an element shows now, which may stand; −1 when it shows none that can be read. */
+export function readNumber(videoSelector: string): number {
+	const video = page.document.querySelector(videoSelector) as PageVideo | null;
+	return video === null || video.videoWidth === 0 ? -1 : (bandReader(video)()?.frameNumber ?? -1);
+}
+
 function watchPictures(video: PageVideo, elementIndex: number): void {
-	const canvas = page.document.createElement('canvas') as PageCanvas;
-	canvas.width = PATTERN_COLUMNS * SAMPLES_PER_CELL;
-	canvas.height = PATTERN_ROWS * SAMPLES_PER_CELL;
-	const context = canvas.getContext('2d', { willReadFrequently: true, alpha: false });
+	const readBand = bandReader(video);
 	video.requestVideoFrameCallback(function onFrame(_nowMs, metadata) {
 		video.requestVideoFrameCallback(onFrame);
-		const reading = readBand(video, canvas, context, performance.timeOrigin + performance.now());
+		const reading = readBand();
 		const frame: PageFrame = {
 			frameNumber: reading?.frameNumber ?? -1,
 			captureTimeMs: reading?.captureTimeMs ?? -1,
@@ -100,23 +95,24 @@ function watchPictures(video: PageVideo, elementIndex: number): void {
 	});
 }
 
-function readBand(
-	video: PageVideo,
-	canvas: PageCanvas,
-	context: PageContext2d,
-	nowMs: number,
-): { frameNumber: number; captureTimeMs: number } | undefined {
-	const bandHeight = video.videoHeight * PATTERN_ROWS * PATTERN_ROW_RATIO;
-	context.drawImage(video, 0, 0, video.videoWidth, bandHeight, 0, 0, canvas.width, canvas.height);
-	const picture = {
-		samples: context.getImageData(0, 0, canvas.width, canvas.height).data,
-		width: canvas.width,
-		pictureHeight: SAMPLES_PER_CELL / PATTERN_ROW_RATIO,
-		rowStride: canvas.width * 4,
-		sampleStride: 4,
-		firstIndex: 1,
+function bandReader(video: PageVideo): () => { frameNumber: number; captureTimeMs: number } | undefined {
+	const canvas = page.document.createElement('canvas') as PageCanvas;
+	canvas.width = PATTERN_COLUMNS * SAMPLES_PER_CELL;
+	canvas.height = PATTERN_ROWS * SAMPLES_PER_CELL;
+	const context = canvas.getContext('2d', { willReadFrequently: true, alpha: false });
+	return () => {
+		const bandHeight = video.videoHeight * PATTERN_ROWS * PATTERN_ROW_RATIO;
+		context.drawImage(video, 0, 0, video.videoWidth, bandHeight, 0, 0, canvas.width, canvas.height);
+		const picture = {
+			samples: context.getImageData(0, 0, canvas.width, canvas.height).data,
+			width: canvas.width,
+			pictureHeight: SAMPLES_PER_CELL / PATTERN_ROW_RATIO,
+			rowStride: canvas.width * 4,
+			sampleStride: 4,
+			firstIndex: 1,
+		};
+		return readPattern(picture, performance.timeOrigin + performance.now());
 	};
-	return readPattern(picture, nowMs);
 }
 
 // A player may have a second element that is invisible until it takes over.
