@@ -22,8 +22,6 @@ const EXPORT = {
 	retryLimit: 1,
 	retryDelaySeconds: 2,
 	expireSeconds: 300,
-	// A machine that is always busy would never make it. One runs at a time, and FFmpeg takes what media leave.
-	isUrgent: true,
 } as const satisfies JobKind;
 
 /** An export that takes longer has failed, with all its attempts. */

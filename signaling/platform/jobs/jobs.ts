@@ -23,7 +23,7 @@ export type JobKind<Data extends TObject = TObject> = {
 	maxRetryDelaySeconds?: number;
 	/** An attempt that takes longer counts as failed. */
 	expireSeconds?: number;
-	/** It must not wait until media leaves room, and takes little, or only what media leaves: it is begun at once. */
+	/** It takes next to nothing of the machine, and must not wait until media leaves room: it is begun at once. */
 	isUrgent?: boolean;
 };
 
