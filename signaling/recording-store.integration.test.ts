@@ -65,19 +65,24 @@ async function start(environment: Record<string, string>): Promise<void> {
 	server = await buildServer(config, { clock: systemClock, logger: silentLogger });
 	const endpoints = await server.listen();
 	httpUrl = endpoints.httpUrl;
-	const logIn = await fetch(new URL('/api/v1/session', httpUrl), {
-		method: 'POST',
-		headers: { 'content-type': 'application/json', 'x-spillway-csrf': '1' },
-		body: JSON.stringify({ name: 'admin', password: server.firstStart.newAdminPassword }),
-	});
-	cookie = logIn.headers
-		.getSetCookie()
-		.map((line) => line.split(';')[0])
-		.join('; ');
+	await logIn();
 	const addresses = { httpUrl, rtmpUrl: endpoints.rtmpUrl, streamKey: STREAM_KEY };
 	publisher = createPublisher('rtmp', AWAY_SECONDS > 0 ? LARGE : TEST_SETTINGS, addresses);
 	await publisher.start();
 	await waitUntilLive({ httpUrl, channel: 'demo' });
+}
+
+/** Also when the session's token is too old. */
+async function logIn(): Promise<void> {
+	const answer = await fetch(new URL('/api/v1/session', httpUrl), {
+		method: 'POST',
+		headers: { 'content-type': 'application/json', 'x-spillway-csrf': '1' },
+		body: JSON.stringify({ name: 'admin', password: server.firstStart.newAdminPassword }),
+	});
+	cookie = answer.headers
+		.getSetCookie()
+		.map((line) => line.split(';')[0])
+		.join('; ');
 }
 
 async function status(): Promise<RecordingStatus> {
@@ -133,6 +138,7 @@ describe('a recording', () => {
 			await sleep(systemClock, 1000);
 			mostBytes = Math.max(mostBytes, process.memoryUsage.rss());
 		}
+		await logIn();
 		expect((await status()).state).toBe('recording');
 		const [beforeBytes, waitingCount] = [process.memoryUsage.rss(), (await spooled()).length];
 		await s3.restart();
