@@ -29,7 +29,8 @@ export async function playWithFfprobe(url: string, durationMs: number): Promise<
 		...['-hide_banner', '-loglevel', 'repeat+warning', '-show_entries', 'packet=stream_index,pts,dts'],
 		...['-of', 'csv=p=0', '-read_intervals', `%+${durationMs / 1000}`, url],
 	]);
-	const rows = output.trim().split('\n');
+	// A packet with side data, such as samples to skip, is followed by an empty line.
+	const rows = output.split('\n').filter((row) => row !== '');
 	return { player: 'ffprobe', frameCount: rows.length, complaints: [...complaints, ...packetFaults(rows)] };
 }
 
