@@ -98,13 +98,13 @@ async function runClips(server: ServerUnderTest, options: ClipsOptions): Promise
 	}
 }
 
-/** One in each tier. @internal for tests */
-export function openViewers(browser: Browser, addresses: ServerAddresses): Promise<ClipViewer[]> {
+/** One in each tier. */
+function openViewers(browser: Browser, addresses: ServerAddresses): Promise<ClipViewer[]> {
 	return Promise.all(DELIVERY_TIERS.map((tier) => ClipViewer.open(browser, addresses, tier)));
 }
 
-/** A clip of each viewer, pressed at once; `withFile`: and its MP4 file. @internal for tests */
-export async function runRound(
+/** A clip of each viewer, pressed at once; `withFile`: and its MP4 file. */
+async function runRound(
 	browser: Browser,
 	{ httpUrl }: Pick<ServerAddresses, 'httpUrl'>,
 	viewers: readonly ClipViewer[],
