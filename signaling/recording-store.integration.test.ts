@@ -160,7 +160,7 @@ describe('a recording', () => {
 		await start({ SPILLWAY_RECORDING_MAX_BYTES_PER_OWNER: '120000' });
 		await until(async () => (await status()).state === 'stopped', 'the bound is reached');
 		expect((await status()).notices).toEqual([
-			'Nothing is recorded: your recordings have reached 0.0 GB; delete some of them. The live stream continues.',
+			'Nothing is recorded: your recordings have reached 0.1 MB; delete some of them. The live stream continues.',
 		]);
 		await waitUntilLive({ httpUrl, channel: 'demo' });
 		const { tracks, faults } = await endAndCheck();

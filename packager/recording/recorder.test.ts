@@ -125,6 +125,7 @@ describe('Recorder', () => {
 		await settle(watched);
 		refusal = undefined;
 		watched.feed(rtmpLike(24).slice(rtmpLike(16).length));
+		await settle(watched);
 		watched.end();
 		await finish(watched, recorder);
 		const gaps = segmentsOf('video0').filter(({ gap }) => gap === 'not-stored');
@@ -134,6 +135,23 @@ describe('Recorder', () => {
 			6,
 		);
 		expect(stops).toEqual(['the disk is full', undefined]);
+	});
+
+	it('stores nothing more at the end when it had no room, though its own bytes count no longer then', async () => {
+		watched = new WatchedBroadcast();
+		recorder = record(watched);
+		watched.feed(rtmpLike(8));
+		await settle(watched);
+		const storedBytes = recorder.storedBytes;
+		refusal = 'the quota is used up';
+		watched.feed(rtmpLike(12).slice(rtmpLike(8).length));
+		await settle(watched);
+		watched.feed(rtmpLike(16).slice(rtmpLike(12).length));
+		watched.end();
+		refusal = undefined;
+		await finish(watched, recorder);
+		expect(recorder.storedBytes).toBe(storedBytes);
+		expect(stops).toEqual(['the quota is used up']);
 	});
 
 	it('holds no more than its bound in memory while the store hangs', async () => {

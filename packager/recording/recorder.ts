@@ -71,6 +71,8 @@ export class Recorder extends TypedEmitter<RecorderEvents> implements Archive {
 	#work: Promise<void> | undefined;
 	#stopReason: string | undefined;
 	#isGivenUp = false;
+	/** At the last look nothing was allowed to be stored. */
+	#isRefused = false;
 
 	/** `archiveSeconds`: how far back {@link segments} goes. */
 	constructor(deps: RecorderDependencies, options: { videoId: string; archiveSeconds: number }) {
@@ -119,6 +121,8 @@ export class Recorder extends TypedEmitter<RecorderEvents> implements Archive {
 	/** Takes no more segments, and resolves when those that wait are stored, or when `deadlineMs` have passed. */
 	async finish(deadlineMs: number): Promise<void> {
 		this.#unlisten();
+		// What a running recording takes counts no longer, which must not let its last segments in.
+		this.#isGivenUp ||= this.#isRefused;
 		const work = this.#work ?? Promise.resolve();
 		const tooLate = (): Error => new Error('The store takes too long.');
 		await withDeadline(this.#deps.clock, work, deadlineMs, tooLate).catch(() => undefined);
@@ -218,7 +222,8 @@ export class Recorder extends TypedEmitter<RecorderEvents> implements Archive {
 		for (;;) {
 			const refusal = this.#deps.refusal();
 			if (refusal !== undefined || this.#isGivenUp) {
-				this.#stop(refusal ?? 'the server is stopping');
+				this.#isRefused ||= refusal !== undefined;
+				this.#stop(refusal ?? this.#stopReason ?? 'the server is stopping');
 				return withoutBytes(segment);
 			}
 			try {
@@ -227,6 +232,7 @@ export class Recorder extends TypedEmitter<RecorderEvents> implements Archive {
 				}
 				const hash = createHash('sha256').update(bytes).digest('hex');
 				await this.#put(entry.trackId, `segment${entry.mediaSequence}.m4s`, bytes);
+				this.#isRefused = false;
 				this.#stop(undefined);
 				return { ...segment, entry: { ...entry, hash } };
 			} catch (error) {

@@ -24,6 +24,13 @@ describe('normalizeText', () => {
 		expect(() => normalizeText('a\u202eb', 'a title', 20)).toThrow('direction of text');
 	});
 
+	it('refuses texts without a sign that can be seen', () => {
+		for (const text of ['\u200b', '\u200d \u2060', '\u3164', '\u2800\ufe0f']) {
+			expect(() => normalizeText(text, 'a title', 20)).toThrow('a title must have signs that can be seen');
+		}
+		expect(normalizeText('', 'a title', 20)).toBe('');
+	});
+
 	it('refuses texts that are too long or hold invisible characters', () => {
 		for (const text of [
 			'a\u0000',

@@ -12,6 +12,8 @@ const UNREADABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u;
 // Embeddings, overrides and isolates change the direction of all that follows, even outside the text. The marks U+200E,
 // U+200F and U+061C are allowed: Hebrew and Arabic keyboards have them, and they act like letters (UAX #9 §2.6).
 const TURNING = /[\u202A-\u202E\u2066-\u2069]/u;
+/** Nothing but joiners, marks of direction and spaces. */
+const INVISIBLE = /^[\p{Cf}\p{Z}\u115F\u1160\u3164\uFFA0\u2800\p{Variation_Selector}]+$/u;
 /** The largest emoji have ten code points; more code points per character serve only to break a page. */
 const MAX_CODE_POINTS_PER_CHARACTER = 10;
 
@@ -30,6 +32,9 @@ export function normalizeText(text: string, what: string, maxLength: number): st
 		throw new SpillwayError('REQUEST_INVALID', [
 			`${what} must not have signs that turn the direction of text; single right-to-left marks are fine`,
 		]);
+	}
+	if (normalized !== '' && INVISIBLE.test(normalized)) {
+		throw new SpillwayError('REQUEST_INVALID', [`${what} must have signs that can be seen`]);
 	}
 	const codePointCount = [...normalized].length;
 	if (codePointCount > maxLength * MAX_CODE_POINTS_PER_CHARACTER || countCharacters(normalized) > maxLength) {

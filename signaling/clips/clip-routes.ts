@@ -95,7 +95,8 @@ function createMakingRoutes(deps: ClipRoutesDependencies): FastifyPluginAsync {
 				const { title, captured_at_ms: capturedAtMs, tier = 'll-hls' } = request.body;
 				const normalized = title === undefined ? '' : normalizeText(title, 'a title', MAX_TITLE_LENGTH);
 				const video = await findClipped(deps, request);
-				const askedMs = capturedAtMs ?? clock.nowMs();
+				// No picture of the future was on a screen; a client's clock may be ahead.
+				const askedMs = Math.min(capturedAtMs ?? Infinity, clock.nowMs());
 				const askedClock = tier === 'webrtc' ? 'picture' : 'date';
 				const times = await timing.place(
 					{ id: video.id, isGrowing: video.endedAt === undefined },

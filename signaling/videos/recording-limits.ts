@@ -160,5 +160,6 @@ async function readSystemDisk(folder: string): Promise<Disk> {
 }
 
 function gigabytes(bytes: number): string {
-	return `${(bytes / 1e9).toFixed(bytes < 1e10 ? 1 : 0)} GB`;
+	const [unit, name] = bytes < 1e9 ? [1e6, 'MB'] : [1e9, 'GB'];
+	return `${(bytes / unit).toFixed(bytes < 10 * unit ? 1 : 0)} ${name}`;
 }

@@ -101,7 +101,7 @@ export type ClipParams = Static<typeof clipParamsSchema>;
 
 export const clipListQuerySchema = Type.Object(
 	{
-		before: Type.Optional(Type.String({ maxLength: 64, description: 'Id of a clip: only older ones.' })),
+		before: Type.Optional(Type.String({ pattern: '^[0-9a-z]{26}$', description: 'Id of a clip: only older ones.' })),
 		limit: Type.Optional(Type.String({ pattern: '^[1-9][0-9]?$', description: 'At most so many, up to 99.' })),
 	},
 	{ additionalProperties: false },

@@ -58,7 +58,7 @@ export type VideoParams = Static<typeof videoParamsSchema>;
 
 export const videoListQuerySchema = Type.Object(
 	{
-		before: Type.Optional(Type.String({ maxLength: 64, description: 'Id of a video: only older ones.' })),
+		before: Type.Optional(Type.String({ pattern: '^[0-9a-z]{26}$', description: 'Id of a video: only older ones.' })),
 		limit: Type.Optional(Type.String({ pattern: '^[1-9][0-9]?$', description: 'At most so many, up to 99.' })),
 	},
 	{ additionalProperties: false },

@@ -232,6 +232,8 @@ describe('pictures under a budget of bits', () => {
 					world.pass(1000);
 				};
 				values.slice(0, 100).forEach(fluctuate);
+				// All the room that there ever is: who waits for it comes in now.
+				Array.from({ length: 20 }, () => fluctuate(-1));
 				// A last step up may come late; but none is taken back.
 				const { changeCount } = world;
 				const tiers = world.switches.length;

@@ -120,6 +120,13 @@ describe('the HTTP server with TLS', () => {
 		session.close();
 	});
 
+	it('refuses addresses with %00, wherever they have it', async () => {
+		for (const address of ['/held?before=%00', '/held/%00', '/%00']) {
+			const answer = await app.inject(address);
+			expect([answer.statusCode, answer.json<{ code: string }>().code]).toEqual([400, 'REQUEST_INVALID']);
+		}
+	});
+
 	it('has the deadlines of HTTP/1.1 with TLS too', () => {
 		expect(app.server).toMatchObject({
 			headersTimeout: 10_000,

@@ -2,6 +2,7 @@
 import fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
 import { readFile } from 'node:fs/promises';
 import type { Clock } from '../../../core/lifecycle/clock.ts';
+import { SpillwayError } from '../../../core/errors/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
 import { createFrameworkErrorHandler } from './error-handler.ts';
 import { HTTP2_SESSION_TIMEOUT_MS, limitBodyTime, requestLimits, tlsLimits } from './request-limits.ts';
@@ -52,6 +53,11 @@ function withCommonHooks(app: FastifyInstance, { clock, isSecure }: AppDependenc
 	limitBodyTime(app, clock);
 	// Many programs send a content type without content, which fastify rejects.
 	app.addHook('onRequest', (request, _reply, done) => {
+		// PostgreSQL has no text with it, and no name, id or word of ours has.
+		if (request.url.includes('%00')) {
+			done(new SpillwayError('REQUEST_INVALID', ['an address must not have the sign %00']));
+			return;
+		}
 		const { headers, method } = request;
 		const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 		if (method === 'DELETE' && !hasBody) {

@@ -23,6 +23,9 @@ type ClippingOptions = {
 	pictureAt: (monotonicMs: number) => { captureTimeMs: number; tier?: DeliveryTier } | undefined;
 };
 
+/** A key that is pressed again and again makes one clip. */
+const AGAIN_MS = 2000;
+
 /** Alt+X, whatever letter the system makes of it. */
 function isClipKey({ key, code, altKey, ctrlKey, metaKey, repeat }: KeyboardEvent): boolean {
 	return altKey && !ctrlKey && !metaKey && !repeat && (key.toLowerCase() === 'x' || code === 'KeyX');
@@ -33,6 +36,7 @@ export function useClipping({ source, pictureAt }: ClippingOptions) {
 	const state = shallowRef<ClippingState>({ step: 'idle' });
 	/** Of the newest press: another try is of the same picture. */
 	let wanted: ClipCreation | undefined;
+	let pressedAtMs = -Infinity;
 
 	async function send(): Promise<void> {
 		const body = wanted!;
@@ -57,9 +61,10 @@ export function useClipping({ source, pictureAt }: ClippingOptions) {
 	/** `atMs`: of the press, monotonic. */
 	function make(atMs: number): void {
 		const of = source();
-		if (of === undefined || state.value.step === 'making') {
+		if (of === undefined || state.value.step === 'making' || atMs - pressedAtMs < AGAIN_MS) {
 			return;
 		}
+		pressedAtMs = atMs;
 		const picture = pictureAt(atMs);
 		wanted = {
 			...of,
@@ -73,6 +78,8 @@ export function useClipping({ source, pictureAt }: ClippingOptions) {
 		if (isClipKey(event) && source() !== undefined && document.querySelector('dialog[open]') === null) {
 			event.preventDefault();
 			make(event.timeStamp);
+		} else if (event.key === 'Escape' && !event.defaultPrevented && state.value.step !== 'idle') {
+			state.value = { step: 'idle' };
 		}
 	}
 	onMounted(() => window.addEventListener('keydown', onKey));

@@ -15,23 +15,23 @@ export function useClipExport(clip: Readonly<Ref<OwnClip | undefined>>) {
 	const problem = ref<string>();
 	const abort = new AbortController();
 
-	async function makeFile({ id, exportUrl }: OwnClip): Promise<string | undefined> {
+	async function makeFile({ id, exportUrl }: OwnClip): Promise<{ url?: string; state: OwnClip['exportState'] }> {
 		if (exportUrl !== null) {
-			return exportUrl;
+			return { url: exportUrl, state: 'ready' };
 		}
 		await exportClip(id);
 		const untilMs = systemClock.monotonicMs() + PATIENCE_MS;
 		while (systemClock.monotonicMs() < untilMs) {
 			const now = await fetchClip(id, abort.signal);
 			if (now.exportUrl !== null) {
-				return now.exportUrl;
+				return { url: now.exportUrl, state: now.exportState };
 			}
 			if (now.exportState === 'failed') {
-				return undefined;
+				return { state: 'failed' };
 			}
 			await sleep(systemClock, POLL_MS, abort.signal);
 		}
-		return undefined;
+		return { state: 'making' };
 	}
 
 	async function download(): Promise<void> {
@@ -42,9 +42,12 @@ export function useClipExport(clip: Readonly<Ref<OwnClip | undefined>>) {
 		isMaking.value = true;
 		problem.value = undefined;
 		try {
-			const url = await makeFile(asked);
+			const { url, state } = await makeFile(asked);
 			if (url === undefined) {
-				problem.value = 'The file could not be made. Try again in a moment.';
+				problem.value =
+					state === 'failed'
+						? 'The file could not be made. Try again in a moment.'
+						: 'The server is busy with live streams and makes the file when it has time. Try again in some minutes.';
 			} else {
 				save(url, fileName(clipTitle(asked)));
 			}
