@@ -236,7 +236,8 @@ async function readLiveEnd({ httpUrl, channel }: ServerAddresses): Promise<{ end
 	return { endMs, lastSeconds };
 }
 
-export async function spoil(dataFolder: string, damage: Damage): Promise<void> {
+/** `sinceMs`: of the wall clock; older objects are another recording's. */
+export async function spoil(dataFolder: string, damage: Damage, sinceMs = 0): Promise<void> {
 	const media = path.join(dataFolder, 'media');
 	if (damage === 'torn-line') {
 		for (const name of await readdir(path.join(media, 'journals'))) {
@@ -249,7 +250,8 @@ export async function spoil(dataFolder: string, damage: Damage): Promise<void> {
 		const found = await Promise.all(
 			files.map(async (name) => ({ file: path.join(folder, name), facts: await stat(path.join(folder, name)) })),
 		);
-		const newest = found.toSorted((one, other) => other.facts.mtimeMs - one.facts.mtimeMs)[0];
+		const own = found.filter(({ facts }) => facts.mtimeMs >= sinceMs);
+		const newest = own.toSorted((one, other) => other.facts.mtimeMs - one.facts.mtimeMs)[0];
 		if (newest !== undefined) {
 			await truncate(newest.file, Math.floor(newest.facts.size / 2));
 		}
