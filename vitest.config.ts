@@ -6,8 +6,8 @@ const FOLDERS = '{core,sfu,ingest,packager,signaling,web,loadtest,setup}';
 
 export default defineConfig({
 	test: {
-		// Integration tests mostly wait, for media and for time limits: two cores carry three files at a time.
-		maxWorkers: 3,
+		// Integration tests mostly wait for media: two files at a time take half the time, also on one core.
+		maxWorkers: 2,
 		// What `npm run test:coverage` reports: the player, and the legs from a publisher to the tiers. What only Chromium
 		// and FFmpeg reach is tested end to end and not counted.
 		coverage: {

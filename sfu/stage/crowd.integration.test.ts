@@ -37,8 +37,8 @@ function expectSmooth(viewer: PlainViewer, keyFrame: number): void {
 	expect(Math.min(...steps)).toBe(0);
 	expect(steps.filter((step) => step > 0)).toHaveLength(numbers.length - 1);
 	// The burst's pictures are 1 ms apart, and those after it a picture apart: the first step between is shorter or
-	// equal.
-	expect(Math.max(...steps)).toBeLessThanOrEqual(PICTURE_TICKS + 90);
+	// equal. On a busy machine the burst is some milliseconds late.
+	expect(Math.max(...steps)).toBeLessThanOrEqual(PICTURE_TICKS * 1.5);
 }
 
 describe('a crowd', () => {
